@@ -1,0 +1,226 @@
+"""Scores a trained network on a split, or one folder of images against another.
+
+  python -m experiments.evaluate --workdir=DIR [--config=FILE] [--split=test] [--data_dir=DIR]
+  python -m experiments.evaluate --pred=DIR --target=DIR
+
+Both take --protocol=NAME, --json=FILE and --csv=FILE. The first scores every classic baseline in
+the same table; --out=DIR also keeps table, numbers, a strip of frames and the dark clips as mp4.
+Images of two folders are matched by their path without suffix. The last line printed is one line of
+JSON.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+from absl import flags
+from ml_collections import config_flags
+
+import llve_jax
+from llve_jax.enhance.classic import CLASSIC
+from llve_jax.errors import UserError, run_main
+from llve_jax.io.atomic import replacing
+from llve_jax.io.compilation import enable_cache
+from llve_jax.io.images import write_image
+from llve_jax.io.video import write_video
+from llve_jax.metrics import protocols
+from llve_jax.metrics.folders import score_folders
+from llve_jax.metrics.report import Report, finite_json
+from llve_jax.metrics.strips import strip
+from llve_jax.train.evaluate import clip_key, frame_method, score
+from llve_jax.zoo import trained
+
+if TYPE_CHECKING:
+  from llve_jax.data.clips import EvalClip
+
+STRIP_ROWS = 4
+
+
+def split_clips(
+  settings: Mapping[str, Any], split: str, data_dir: str | None
+) -> Callable[[], Iterator["EvalClip"]]:
+  """A function that reads the clips of a split from the start; `settings` is a config's `data`."""
+  # These import TFDS, some seconds that the comparison of two folders need not wait.
+  from llve_jax.data.clips import test_clips
+  from llve_jax.data.source import open_split
+
+  source = open_split(
+    settings["name"],
+    split,
+    config=settings.get("config") or None,
+    data_dir=data_dir or settings.get("dir") or None,
+  )
+  return lambda: test_clips(source)
+
+
+def trained_config(workdir: Path) -> dict[str, Any]:
+  """The configuration that training left in its workdir.
+
+  Raises:
+    UserError: there is none, or it is no JSON.
+  """
+  path = workdir / "config.json"
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError:
+    raise UserError(
+      f"{path}: not found; expected the --workdir of a training run, or give --config=FILE"
+    ) from None
+  except json.JSONDecodeError as error:
+    raise UserError(f"{path}: not readable as JSON ({error}); give --config=FILE") from None
+
+
+def evaluate_split(
+  workdir: Path,
+  *,
+  config: Mapping[str, Any] | None = None,
+  split: str = "test",
+  data_dir: str | None = None,
+  protocol: str = "plain",
+  out: Path | None = None,
+) -> Report:
+  """Scores the network of `workdir` and every classic baseline on a split.
+
+  Args:
+    workdir: of a training run.
+    config: names the data set; what training left in the workdir if not given.
+    split: of that data set.
+    data_dir: where TFDS keeps data sets, if not where the configuration says.
+    protocol: how frames are compared.
+    out: an existing folder for table.txt, metrics.json, frames.csv, strip.png and, for each clip,
+      `<clip>_<variant>_dark.mp4`.
+  """
+  chosen = protocols.get(protocol)
+  network = trained.load(workdir)
+  config = trained_config(workdir) if config is None else config
+  clips = split_clips(config["data"], split, data_dir)
+  methods = {**CLASSIC, network.name: lambda: frame_method(network)}
+  about = {
+    "workdir": str(workdir),
+    "weights": network.origin,
+    "data": config["data"]["name"],
+    "data_config": config["data"].get("config") or "default",
+    "split": split,
+    "seed": config.get("seed"),
+    "device": jax.devices()[0].device_kind,
+    "jax": jax.__version__,
+    "llve_jax": llve_jax.__version__,
+  }
+  report = score(
+    methods,
+    announced(clips()),
+    chosen,
+    headline=network.name,
+    about=about,
+  )
+  if out is not None:
+    with replacing(out / "table.txt") as temporary:
+      temporary.write_text(report.table())
+    report.write_json(out / "metrics.json")
+    report.write_csv(out / "frames.csv")
+    write_pictures(out, clips(), report, network)
+  return report
+
+
+def announced(clips: Iterable["EvalClip"]) -> Iterator["EvalClip"]:
+  """Passes clips on and names each on stderr, since scoring one may take a while."""
+  for clip in clips:
+    print(f"scoring {clip_key(clip)}, {len(clip.low)} frames", file=sys.stderr, flush=True)
+    yield clip
+
+
+def best_baseline(report: Report, names: Iterable[str] = CLASSIC) -> str:
+  """The one of `names` with the highest mean PSNR."""
+  return max(names, key=lambda name: report.means(name)["psnr"])
+
+
+def write_pictures(
+  out: Path, clips: Iterable["EvalClip"], report: Report, network: trained.Enhancer
+) -> None:
+  """Writes each dark clip as mp4, and strip.png: frames of several clips and moments as rows."""
+  classic = best_baseline(report, [name for name in CLASSIC if name != "input"])
+  enhance = frame_method(network)
+  count = len(report.clip_means(network.name))
+  rows = []
+  for index, clip in enumerate(clips):
+    rate = Fraction(clip.fps).limit_denominator(1001)  # 29.97 is 30000/1001
+    # Nearly lossless: what is left of a dark scene is in the lowest bits.
+    write_video(out / f"{clip_key(clip)}_dark.mp4", clip.low, rate, crf=6)
+    moments = [(row + 1) / (STRIP_ROWS + 1) for row in range(STRIP_ROWS) if row % count == index]
+    for frame in [int(moment * len(clip.low)) for moment in moments]:
+      # The baseline sees every frame up to this one, since its gain has a memory.
+      baseline = CLASSIC[classic]()(clip.low[: frame + 1])[-1]
+      enhanced = enhance(clip.low[frame : frame + 1])[0]
+      rows.append([clip.low[frame], baseline, enhanced, clip.high[frame]])
+  write_image(out / "strip.png", strip(rows, ["input", classic, network.name, "target"]))
+
+
+def summary(report: Report) -> dict[str, Any]:
+  """What the last line says: the headline's metrics, and its margin over the best baseline."""
+  line: dict[str, Any] = {**report.means(report.headline), "protocol": report.protocol.name}
+  if set(CLASSIC) <= set(report.methods):
+    best = best_baseline(report)
+    line["margin"] = line["psnr"] - report.means(best)["psnr"]
+    line["best_classic"] = best
+  return finite_json(line)
+
+
+def define_flags() -> None:
+  """Not on import: a process that imports several commands would define --workdir twice."""
+  flags.DEFINE_string("pred", None, "Folder of images to score.")
+  flags.DEFINE_string("target", None, "Folder of images they should look like.")
+  flags.DEFINE_string("workdir", None, "Folder of a training run: score its network on a split.")
+  config_flags.DEFINE_config_file("config", None, "Configuration, if not the one in the workdir.")
+  flags.DEFINE_string("split", "test", "Split of the data set.")
+  flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
+  flags.DEFINE_string("protocol", "plain", f"One of: {', '.join(protocols.PROTOCOLS)}.")
+  flags.DEFINE_string("json", None, "File for the means.")
+  flags.DEFINE_string("csv", None, "File for the scores of every frame.")
+  flags.DEFINE_string("out", None, "Folder for table, numbers, strip and dark clips (--workdir).")
+
+
+def main(argv: Sequence[str]) -> None:
+  """Checks the flags, scores, prints the table and the summary."""
+  values = flags.FLAGS
+  if argv[1:]:
+    raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+  folders = values.pred is not None and values.target is not None
+  if folders == (values.workdir is not None) or (values.pred is None) != (values.target is None):
+    raise UserError("give either --pred=DIR and --target=DIR, or --workdir=DIR")
+  if folders and values.out is not None:
+    raise UserError("--out needs --workdir; two folders take --json=FILE and --csv=FILE")
+  for file in (values.json, values.csv, values.out):  # before the work, not after it
+    if file is not None and not Path(file).absolute().parent.is_dir():
+      raise UserError(f"{file}: the folder {Path(file).parent} does not exist; create it first")
+  enable_cache()
+  if folders:
+    report = score_folders(values.pred, values.target, protocols.get(values.protocol))
+  else:
+    out = None if values.out is None else Path(values.out)
+    if out is not None and not out.is_dir():
+      if out.exists():
+        raise UserError(f"{out}: expected a folder, found a file; give --out another name")
+      out.mkdir()
+    report = evaluate_split(
+      Path(values.workdir),
+      config=values.config,
+      split=values.split,
+      data_dir=values.data_dir,
+      protocol=values.protocol,
+      out=out,
+    )
+  if values.json is not None:
+    report.write_json(values.json)
+  if values.csv is not None:
+    report.write_csv(values.csv)
+  print(report.table())
+  print(json.dumps(summary(report)))
+
+
+if __name__ == "__main__":
+  define_flags()
+  run_main(main)

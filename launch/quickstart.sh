@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The whole path on the embedded data, a few minutes on two CPU cores. Each command is shown before
+# it runs; type them yourself with other options. Usage: launch/quickstart.sh OUTPUT_FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:?usage: launch/quickstart.sh OUTPUT_FOLDER}
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
+mkdir -p "$out"
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$1"; }
+run() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
+
+say "Data: real clips, made dark ($(date +%T))"
+run tfds build tfds_builders/dark_clips --config=holdout_carphone --data_dir="$out/data" >"$out/build.log" 2>&1 ||
+  { tail -n 30 "$out/build.log" >&2; exit 1; }
+
+say "Train: U-Net, WGAN-GP critic, VGG-16 and CoBi losses ($(date +%T))"
+run python -m experiments.train --config=experiments/configs/turntable_gan.py:quick \
+  --config.data.dir="$out/data" --workdir="$out/run"
+
+say "Evaluate on a clip that training never saw ($(date +%T))"
+run python -m experiments.evaluate --workdir="$out/run" --data_dir="$out/data" --out="$out/evaluation"
+
+say "Enhance the dark clip, as a file ($(date +%T))"
+dark=$out/evaluation/carphone_0_dark.mp4
+run python -m llve_jax.enhance "$dark" "$out/bright.mp4" --workdir="$out/run"
+run python -m llve_jax.enhance "$dark" "$out/side_by_side.mp4" --workdir="$out/run" --side_by_side
+
+say "Export for serving ($(date +%T))"
+run python -m llve_jax.export --workdir="$out/run" "$out/saved_model"
+
+say "Done ($(date +%T))"
+cat "$out/evaluation/table.txt"
+cat <<EOF
+
+  $out/bright.mp4             the enhanced clip
+  $out/side_by_side.mp4       dark and enhanced
+  $out/evaluation/strip.png   dark, best classic method, network, target
+  $out/saved_model            SavedModel, any batch, length, height and width
+
+Next: your own video   .venv/bin/python -m llve_jax.enhance IN.mp4 OUT.mp4 --workdir=$out/run
+      learning curves  .venv/bin/tensorboard --logdir=$out/run/tensorboard
+      the real size    .venv/bin/python -m experiments.train --config=experiments/configs/turntable_gan.py --config.data.dir=$out/data --workdir=DIR
+EOF

@@ -1,0 +1,3 @@
+"""Low-light video enhancement in JAX."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,31 @@
+"""Writes a trained network in a format that runs without JAX.
+
+  python -m llve_jax.export --workdir=DIR OUT [--format=saved_model]
+
+OUT is replaced only if it is an older export. What is written has been run in a fresh process and
+equals the network to 1e-5; otherwise nothing is written.
+"""
+
+from collections.abc import Sequence
+
+import jax
+from absl import flags
+
+from llve_jax.errors import UserError, run_main
+from llve_jax.export import command
+from llve_jax.export.formats import FORMATS
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a training run.")
+_FORMAT = flags.DEFINE_string("format", "saved_model", f"One of: {', '.join(sorted(FORMATS))}.")
+
+
+def main(argv: Sequence[str]) -> None:
+  """Reads the command line."""
+  if len(argv) != 2:
+    raise UserError(f"expected one path, OUT; found {len(argv) - 1}: {' '.join(argv[1:])}")
+  jax.config.update("jax_platforms", "cpu")  # an export needs no accelerator and leaves it alone
+  print(command.run(argv[1], workdir=_WORKDIR.value, format=_FORMAT.value))
+
+
+if __name__ == "__main__":
+  run_main(main)

@@ -1,0 +1,36 @@
+"""What `python -m llve_jax.export` does."""
+
+import os
+from pathlib import Path
+
+from llve_jax.errors import UserError
+from llve_jax.export.formats import check_destination, export, known_format
+from llve_jax.export.parity import TOLERANCE, size_text
+from llve_jax.zoo import trained
+
+
+def run(out: str, *, workdir: str | os.PathLike[str] | None, format: str = "saved_model") -> str:
+  """Exports the best network of a training folder and says what was written.
+
+  Raises:
+    UserError: bad input, or an export that differs from the network.
+  """
+  # What costs nothing to check comes first: an export takes a minute.
+  chosen = known_format(format)
+  path = check_destination(out)
+  if not workdir:
+    raise UserError("no network given; pass --workdir=DIR, the folder of a training run")
+  enhancer = trained.load(workdir)
+  differences = export(enhancer, path, format)
+  size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+  return "\n".join(
+    [
+      f"wrote {out}: {enhancer.name} as {format}, {size / 2**20:.1f} MiB",
+      f"signature {chosen.signature}",
+      f"largest difference to the network {max(differences.values()):.1e} "
+      f"(allowed: {TOLERANCE:g}), in a fresh process without JAX:",
+      *(f"  clips of {size_text(key)}: {value:.1e}" for key, value in differences.items()),
+      "to use it:",
+      chosen.snippet.format(path=out),
+    ]
+  )

