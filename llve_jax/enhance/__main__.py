@@ -7,7 +7,11 @@ Frame count, time stamps, rate and sound of a video are kept. Frames are streame
 depend on the length. Frames larger than --tile are run in overlapping pieces.
 """
 
+import logging
+import signal
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -29,16 +33,27 @@ def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
   if len(argv) != 3:
     raise app.UsageError(f"expected IN OUT, found {len(argv) - 1} paths: {' '.join(argv[1:])}")
-  enhanced = command.run(
-    argv[1],
-    argv[2],
-    workdir=_WORKDIR.value,
-    classic=_CLASSIC.value,
-    side_by_side=_SIDE_BY_SIDE.value,
-    tile=_TILE.value,
-    batch=_BATCH.value,
-  )
+  logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
+  signal.signal(signal.SIGTERM, _stop)
+  try:
+    enhanced = command.run(
+      argv[1],
+      argv[2],
+      workdir=_WORKDIR.value,
+      classic=_CLASSIC.value,
+      side_by_side=_SIDE_BY_SIDE.value,
+      tile=_TILE.value,
+      batch=_BATCH.value,
+    )
+  except KeyboardInterrupt:
+    print(f"stopped: {argv[2]} was not written", file=sys.stderr)
+    sys.exit(130)
   print(enhanced)
+
+
+def _stop(*_: Any) -> None:
+  """Lets a terminated run clear its temporary file away, as an interrupted one does."""
+  raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

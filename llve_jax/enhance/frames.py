@@ -93,7 +93,7 @@ def make_plan(
     )
   rows = tiles.cover(height, largest, **context)
   columns = tiles.cover(width, largest, **context)
-  fitting = DEFAULT_TILE**2 // (rows.size * columns.size)
+  fitting = largest**2 // (rows.size * columns.size)
   return Plan(rows, columns, batch or max(1, min(_MOST_FRAMES, fitting)))
 
 

@@ -6,6 +6,7 @@ OUT is replaced only if it is an older export. What is written has been run in a
 equals the network to 1e-5; otherwise nothing is written.
 """
 
+import os
 from collections.abc import Sequence
 
 import jax
@@ -23,7 +24,9 @@ def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
   if len(argv) != 2:
     raise UserError(f"expected one path, OUT; found {len(argv) - 1}: {' '.join(argv[1:])}")
-  jax.config.update("jax_platforms", "cpu")  # an export needs no accelerator and leaves it alone
+  # An export needs no accelerator: leave it alone, also TensorFlow.
+  jax.config.update("jax_platforms", "cpu")
+  os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
   print(command.run(argv[1], workdir=_WORKDIR.value, format=_FORMAT.value))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llve_jax.errors import UserError
 from llve_jax.export.formats import check_destination, export, known_format
-from llve_jax.export.parity import TOLERANCE, size_text
+from llve_jax.export.parity import size_text
 from llve_jax.zoo import trained
 
 
@@ -21,15 +21,15 @@ def run(out: str, *, workdir: str | os.PathLike[str] | None, format: str = "save
   if not workdir:
     raise UserError("no network given; pass --workdir=DIR, the folder of a training run")
   enhancer = trained.load(workdir)
-  differences = export(enhancer, path, format)
+  found = export(enhancer, path, format)
   size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
   return "\n".join(
     [
       f"wrote {out}: {enhancer.name} as {format}, {size / 2**20:.1f} MiB",
       f"signature {chosen.signature}",
-      f"largest difference to the network {max(differences.values()):.1e} "
-      f"(allowed: {TOLERANCE:g}), in a fresh process without JAX:",
-      *(f"  clips of {size_text(key)}: {value:.1e}" for key, value in differences.items()),
+      f"largest difference to the network {found.largest:.1e} (allowed: {found.allowed:.1e}), "
+      "measured in a fresh process without JAX:",
+      *(f"  clips of {size_text(key)}: {value:.1e}" for key, value in found.differences.items()),
       "to use it:",
       chosen.snippet.format(path=out),
     ]

@@ -75,7 +75,7 @@ def check_destination(out: str | os.PathLike[str]) -> Path:
 
 def export(
   enhancer: Enhancer, out: str | os.PathLike[str], format: str = "saved_model"
-) -> dict[parity.Size, float]:
+) -> parity.Parity:
   """Writes a network in a format, unless it differs there from what it does here.
 
   The network is exported in float32, whatever type it was trained in. An older export at `out` is
@@ -83,7 +83,7 @@ def export(
   where its weights come from, and how far it differs.
 
   Returns:
-    The largest difference for each size tried, all at most `parity.TOLERANCE`.
+    How far the export is from the network.
 
   Raises:
     UserError: unknown format, bad `out`, missing package, or an export that differs or fails; then
@@ -94,11 +94,11 @@ def export(
   enhancer = in_float32(enhancer)
   with replacing(path) as temporary:
     chosen.write(enhancer, temporary)
-    differences = parity.measure(enhancer, temporary, chosen.runner)
-    parity.check(differences)
-    card = _card(enhancer, format, chosen, differences)
+    found = parity.measure(enhancer, temporary, chosen.runner)
+    found.check()
+    card = _card(enhancer, format, chosen, found)
     (temporary / CARD).write_text(json.dumps(card, indent=2, default=str) + "\n")
-  return differences
+  return found
 
 
 def in_float32(enhancer: Enhancer) -> Enhancer:
@@ -108,9 +108,7 @@ def in_float32(enhancer: Enhancer) -> Enhancer:
   return dataclasses.replace(enhancer, module=enhancer.module.clone(dtype=jnp.float32))
 
 
-def _card(
-  enhancer: Enhancer, format: str, chosen: Format, differences: dict[parity.Size, float]
-) -> dict[str, Any]:
+def _card(enhancer: Enhancer, format: str, chosen: Format, found: parity.Parity) -> dict[str, Any]:
   return {
     "format": format,
     "signature": chosen.signature,
@@ -118,5 +116,5 @@ def _card(
     "kwargs": enhancer.kwargs,
     "origin": enhancer.origin,
     "versions": {"llve_jax": llve_jax.__version__, "jax": jax.__version__},
-    "max_difference": {parity.size_text(size): value for size, value in differences.items()},
+    "max_difference": {parity.size_text(size): value for size, value in found.differences.items()},
   }

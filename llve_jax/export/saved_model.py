@@ -7,6 +7,7 @@ channels left open. Signature `serving_default`: `clip`, float32 [b, t, h, w, 3]
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,10 @@ def write(enhancer: Enhancer, folder: Path) -> None:
   Raises:
     UserError: TensorFlow or orbax.export is not installed.
   """
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, by TensorFlow's first import
   try:
-    import tensorflow as tf
-    from orbax.export import ExportManager, JaxModule, ServingConfig
+    with _quiet_import():
+      import tensorflow as tf
+      from orbax.export import ExportManager, JaxModule, ServingConfig
   except ImportError as error:
     raise UserError(
       f"a SavedModel needs {error.name}, which is not installed; pip install 'llve_jax[export]'"
@@ -58,6 +59,21 @@ def write(enhancer: Enhancer, folder: Path) -> None:
       input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.float32, name="clip")],
     )
     ExportManager(module, [serving]).save(str(folder))
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+  """TensorFlow's libraries greet on the standard error file itself, whatever their log level."""
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  sys.stderr.flush()
+  kept = os.dup(2)
+  try:
+    with open(os.devnull, "w") as nothing:
+      os.dup2(nothing.fileno(), 2)
+    yield
+  finally:
+    os.dup2(kept, 2)
+    os.close(kept)
 
 
 @contextlib.contextmanager

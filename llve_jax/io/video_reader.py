@@ -243,7 +243,7 @@ def _promised_end(container: Any, stream: Any) -> float:
 
 
 def _decoded(info: VideoInfo) -> Iterator[VideoFrame]:
-  count, end, damaged = 0, 0.0, False
+  count, packets, end, damaged = 0, 0, 0.0, False
   reformatter = VideoReformatter()
   with _opened(info.path) as (container, stream):
     promised_end, family = _promised_end(container, stream), _family(container)
@@ -256,6 +256,7 @@ def _decoded(info: VideoInfo) -> Iterator[VideoFrame]:
           end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
         if packet.stream.index != stream.index:
           continue
+        packets += bool(packet.size) and not packet.is_discard
         for frame in packet.decode():
           pts = next_pts if frame.pts is None else frame.pts
           yield VideoFrame(
@@ -266,7 +267,8 @@ def _decoded(info: VideoInfo) -> Iterator[VideoFrame]:
     except av.FFmpegError as error:
       raise _truncated(info.path, count, info.expected_frames) from error
   short = max(3 / float(info.average_rate), 0.1)
-  if damaged or count < (info.frame_count or 0) or end < promised_end - short:
+  # Packets, not frames: pictures that lean on some before a cut are skipped by every player.
+  if damaged or packets < (info.frame_count or 0) or end < promised_end - short:
     expected = info.frame_count or round(promised_end * info.average_rate)
     raise _truncated(info.path, count, expected)
 

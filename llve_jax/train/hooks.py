@@ -53,7 +53,11 @@ class Log:
     for number, values in pending:
       check_finite(number, values)
     seconds = self._stopwatch.lap() / len(pending)
-    means = {name: float(np.mean([v[name] for _, v in pending])) for name in pending[-1][1]}
+    # A phase may begin in between, so a term may be missing in some steps.
+    means = {
+      name: float(np.mean([values[name] for _, values in pending if name in values]))
+      for name in pending[-1][1]
+    }
     for name, value in means.items():
       self._writer.add_scalar(name, value, step)
     self._writer.add_scalar("time/step_seconds", seconds, step)

@@ -43,12 +43,13 @@ class Enhancer:
     return jnp.clip(result["clip"], 0.0, 1.0)
 
   @functools.cached_property
-  def _apply(self) -> Callable[[dict[str, Any], Array], Array]:
+  def compiled(self) -> Callable[[dict[str, Any], Array], Array]:
+    """`apply`, compiled once for each size."""
     return jax.jit(lambda variables, clip: self.apply(variables, clip))
 
   def __call__(self, clip: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
     """Enhances clips in [0, 1]; the result is clipped to [0, 1]."""
-    return self._apply(self.variables, clip)
+    return self.compiled(self.variables, clip)
 
 
 def load(path: str | os.PathLike[str]) -> Enhancer:

@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 import types
 
 import jax.numpy as jnp
@@ -162,3 +164,23 @@ def test_wrong_number_of_paths_shows_the_usage(tmp_path):
   assert done.returncode != 0
   assert "expected IN OUT, found 1 path" in done.stdout + done.stderr
   assert "--workdir" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, stop):
+  make_clip(tmp_path / "dark.mp4", np.tile(odd_frames, (400, 1, 1, 1)), audio=None)
+  run = subprocess.Popen(
+    [sys.executable, "-m", "llve_jax.enhance", "dark.mp4", "out.mp4", "--classic=clahe"],
+    cwd=tmp_path,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  deadline = time.monotonic() + 60
+  while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+    time.sleep(0.05)
+  assert len(list(tmp_path.iterdir())) == 2  # it has begun to write
+  run.send_signal(stop)
+  _, said = run.communicate(timeout=60)
+  assert run.returncode == 130
+  assert said == "stopped: out.mp4 was not written\n"
+  assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]

@@ -144,7 +144,7 @@ class TestPlan:
   def test_a_frame_that_fits_runs_whole(self):
     plan = make_plan(101, 99, TRAITS, tile=101)
     assert plan.tile_count == 1
-    assert str(plan) == "99x101, whole, 8 frames at a time"
+    assert str(plan) == "99x101, whole, 1 frame at a time"
 
   def test_4k_tiles_are_balanced_and_aligned(self):
     traits = Traits(stride=16, receptive_field=280)
@@ -161,6 +161,7 @@ class TestPlan:
   def test_batch_shrinks_with_the_frame(self):
     sizes = [(288, 352), (720, 1280), (1080, 1280)]
     assert [make_plan(*size, POINT).batch for size in sizes] == [8, 1, 1]
+    assert make_plan(288, 352, POINT, tile=600).batch == 3  # a smaller tile asks for less memory
     assert make_plan(288, 352, POINT, batch=20).batch == 20
 
   def test_whole_frame_networks_are_not_tiled(self, caplog):
