@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from absl import flags, logging
+from absl import flags
 from ml_collections import ConfigDict, config_flags
 from tensorboardX import SummaryWriter
 
@@ -203,7 +203,6 @@ def main(argv: Sequence[str]) -> None:
     raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
   if CONFIG.value is None or WORKDIR.value is None:
     raise UserError("both --config=FILE[:VARIANT,...] and --workdir=DIR are needed")
-  logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes
   enable_cache()
   print(json.dumps(train(CONFIG.value, Path(WORKDIR.value))))
 

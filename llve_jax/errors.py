@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from absl import app
+from absl import app, flags, logging
 
 
 class UserError(ValueError):
@@ -22,6 +22,8 @@ def run_main(
   """
 
   def guarded(argv: Sequence[str]) -> None:
+    if not flags.FLAGS["verbosity"].present:
+      logging.set_verbosity(logging.WARNING)  # libraries tell of every file they touch
     try:
       main(argv)
     except UserError as error:

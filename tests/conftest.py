@@ -44,6 +44,6 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
   finally:
     sys.path.remove(str(BUILDERS))
   folder = tmp_path_factory.mktemp("tfds")
-  config = module.DarkClipsConfig(name="tiny", max_height=48, max_frames=12, segment=5)
+  config = module.DarkClipsConfig(name="tiny", max_height=48, max_frames=12, segment=5, passes=2)
   module.Builder(data_dir=folder, config=config).download_and_prepare()
   return folder

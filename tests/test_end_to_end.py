@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from experiments import train
+from experiments import evaluate, train
 from experiments.configs import turntable_gan
+from llve_jax.enhance import command
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
+from llve_jax.io.images import read_image
+from llve_jax.io.video import read_frames, read_info
 from llve_jax.zoo import trained
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -30,7 +33,7 @@ def tiny_config(data_dir: Path, steps: int = 20) -> ConfigDict:
   config.train.steps = steps
   config.train.save_every = 0
   config.eval.every = 0
-  config.eval.max_frames = 1
+  config.eval.max_frames = 0
   config.phases.finetune.loss.vgg16 = 0.0
   config.phases.gan.loss.vgg16 = 0.0
   config.phases.finetune.loss.cobi_vgg16 = 0.0
@@ -130,3 +133,20 @@ def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
   assert metrics["step"] == 2
   assert "step 2/2" in done.stdout
   assert "left" in done.stdout
+
+
+def test_evaluate_then_enhance(workdir: Path, data_dir: Path, tmp_path: Path) -> None:
+  """What evaluation leaves, the tool takes: the held-out clip goes in dark and comes out whole."""
+  report = evaluate.evaluate_split(workdir, data_dir=str(data_dir), out=tmp_path)
+  assert {"turntable_unet", "input", "auto_gain", "hist_eq", "clahe"} <= set(report.methods)
+  final = json.loads((tmp_path / "metrics.json").read_text())
+  assert final["protocol"] == "plain"
+  np.testing.assert_allclose(final["psnr"], trained.load(workdir).origin["psnr"], rtol=1e-3)
+  assert read_image(tmp_path / "strip.png").ndim == 3
+
+  dark = tmp_path / "carphone_0_dark.mp4"
+  command.run(dark, tmp_path / "bright.mp4", workdir=workdir, side_by_side=True)
+  before, after = read_info(dark), read_info(tmp_path / "bright.mp4")
+  assert (after.width, after.height) == (2 * before.width, before.height)
+  assert after.average_rate == before.average_rate
+  assert len(list(read_frames(tmp_path / "bright.mp4"))) == 12

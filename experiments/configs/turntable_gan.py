@@ -130,10 +130,10 @@ def _quick(config: ConfigDict) -> None:
   config.phases.finetune.loss.cobi_vgg16 = 0.01
   config.optimizer.rate = 4e-3
   config.optimizer.halve_at = (0.5, 0.7, 0.85)
-  config.train.steps = 400
+  config.train.steps = 320
   config.train.average_decay = 0.95
-  config.train.save_every = 200
-  config.eval.every = 200
+  config.train.save_every = 160
+  config.eval.every = 160
   config.eval.max_frames = 10
 
 

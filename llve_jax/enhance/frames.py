@@ -8,14 +8,13 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.models.contract import Traits
 from llve_jax.ops import tiles
+from llve_jax.ops.frames import clips_of, frames_of
 from llve_jax.shapes import Clip, Frame8
 
 DEFAULT_TILE = 1280
@@ -165,15 +164,5 @@ class _Running:
 def _start(apply: Callable[[Clip], Clip], plan: Plan, group: list[Frame8]) -> list[Array]:
   filled = np.stack(group + [group[-1]] * (plan.batch - len(group)))
   if plan.tile_count == 1:
-    return [_to_frames(apply(_to_clip(filled)))]
-  return [apply(_to_clip(tile))[:, 0] for tile in tiles.split(filled, plan.rows, plan.columns)]
-
-
-@jax.jit
-def _to_clip(frames: UInt8[Array, "b h w 3"]) -> Float[Array, "b 1 h w 3"]:
-  return frames[:, None].astype(jnp.float32) / 255.0
-
-
-@jax.jit
-def _to_frames(clip: Float[Array, "b 1 h w 3"]) -> UInt8[Array, "b h w 3"]:
-  return jnp.round(jnp.clip(clip[:, 0], 0.0, 1.0) * 255.0).astype(jnp.uint8)
+    return [frames_of(apply(clips_of(filled)))]
+  return [apply(clips_of(tile))[:, 0] for tile in tiles.split(filled, plan.rows, plan.columns)]

@@ -14,11 +14,15 @@ from typing import Any
 
 import absl.logging
 import jax
+from jax.extend.mlir import ir
+from jax.extend.mlir.dialects import stablehlo
+from jax.extend.mlir.passmanager import PassManager
 
 from llve_jax.errors import UserError
 from llve_jax.zoo.trained import Enhancer
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+STABLEHLO_VERSION = "1.13.0"  # what TensorFlow 2.21 reads
 SIGNATURE = "serving_default: clip float32 [b, t, h, w, 3] in [0, 1] -> clip, same shape and range"
 # A script of its own, so that the process that runs it never imports this package.
 RUNNER = Path(__file__).with_name("saved_model_runner.py")
@@ -59,6 +63,30 @@ def write(enhancer: Enhancer, folder: Path) -> None:
       input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.float32, name="clip")],
     )
     ExportManager(module, [serving]).save(str(folder))
+  _make_portable(folder)
+
+
+def _make_portable(folder: Path) -> None:
+  """Rewrites the programs of a SavedModel: same operations, older StableHLO, no source locations.
+
+  JAX writes the StableHLO of a month ago, but TensorFlow reads that of its own release or older.
+  Locations name files on this machine, and take more space than the program.
+  """
+  from tensorflow.core.protobuf import saved_model_pb2
+
+  file = folder / "saved_model.pb"
+  model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+  for graph in model.meta_graphs:
+    for function in graph.graph_def.library.function:
+      for node in function.node_def:
+        if node.op == "XlaCallModule":
+          with ir.Context() as context:
+            program = stablehlo.deserialize_portable_artifact(context, node.attr["module"].s)
+            PassManager.parse("builtin.module(strip-debuginfo)").run(program.operation)
+            old = stablehlo.serialize_portable_artifact(program, STABLEHLO_VERSION)
+            node.attr["module"].s = old
+  file.write_bytes(model.SerializeToString(deterministic=True))
+  (folder / "fingerprint.pb").unlink(missing_ok=True)  # optional, and now of another graph
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialized
 
 from llve_jax.errors import UserError
 from llve_jax.io.atomic import replacing
@@ -32,7 +32,8 @@ def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
   arrays = {name: np.ascontiguousarray(value) for name, value in flat.items()}
   header = {"name": bundle.name, "kwargs": bundle.kwargs, "origin": bundle.origin}
   with replacing(path) as temporary:
-    save_file(arrays, temporary, metadata={"llve_jax": json.dumps(header)})
+    # Not safetensors' own `save_file`, whose files only their owner may read.
+    temporary.write_bytes(serialized(arrays, metadata={"llve_jax": json.dumps(header)}))
 
 
 def load(path: str | os.PathLike[str]) -> Bundle:
@@ -50,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> Bundle:
       flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
   except (SafetensorError, json.JSONDecodeError) as error:
     raise UserError(f"{path}: not a readable safetensors file ({error}); copy it again") from error
-  if header is None:
+  if not isinstance(header, dict) or not header.keys() >= {"name", "kwargs", "origin"}:
     raise UserError(f"{path}: says not which network it holds; expected a file written by training")
   variables = traverse_util.unflatten_dict(flat, sep="/")
   return Bundle(header["name"], _tuples(header["kwargs"]), variables, header["origin"])

@@ -162,8 +162,18 @@ def _relative_softmax(
   distances: Float[Array, "... m n"], bandwidth: float, epsilon: float
 ) -> Float[Array, "... m n"]:
   """exp((1 - r) / h) over its sum along the last axis; r is the distance over the row's least."""
-  least = jnp.min(distances, axis=-1, keepdims=True)
+  least = _entries(distances, jnp.argmin(distances, axis=-1), axis=-1)
   return jax.nn.softmax(-distances / (least + epsilon) / bandwidth, axis=-1)
+
+
+def _entries(table: Array, index: Int[Array, "..."], axis: int) -> Array:
+  """The entries of `table` at `index`, keeping the axis.
+
+  For a least or greatest entry this has a safer gradient than `min` and `max`, which look for the
+  entries equal to the result: where the compiler computes the table twice, roundings may differ,
+  none is equal, and the gradient is 0/0.
+  """
+  return jnp.take_along_axis(table, jnp.expand_dims(index, axis), axis=axis)
 
 
 def _contextual(p: Vectors, q: Vectors, similarity: Similarity, block: int) -> PerMap:
@@ -176,7 +186,8 @@ def _contextual(p: Vectors, q: Vectors, similarity: Similarity, block: int) -> P
   @jax.checkpoint
   def greatest(best: Float[Array, "b n"], index: Int[Array, "m"]) -> tuple[Array, None]:
     safe = jnp.minimum(index, count - 1)  # the last block repeats the last row: no new maximum
-    return jnp.maximum(best, jnp.max(similarity(p[:, safe], q, safe), axis=1)), None
+    table = similarity(p[:, safe], q, safe)
+    return jnp.maximum(best, _entries(table, jnp.argmax(table, axis=1), axis=1)[:, 0]), None
 
   best, _ = lax.scan(greatest, jnp.zeros(q.shape[:2], q.dtype), rows)
   return -jnp.log(jnp.mean(best, axis=1))

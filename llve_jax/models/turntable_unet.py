@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from llve_jax.models.contract import Traits
 from llve_jax.ops.resize import (
   bilinear_double,
+  crop_to,
   max_pool_half,
   pad_to_multiple,
   transposed_conv_double,
@@ -167,5 +168,5 @@ class TurntableUNet(nn.Module):
       x = stage(x + skips[level], features, f"decoder_{level}")
 
     x = nn.Conv(channels, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
-    out = x[:, :height, :width].reshape(clip.shape)
+    out = crop_to(x, height, width).reshape(clip.shape)
     return {"clip": clip + out if self.global_residual else out}

@@ -14,21 +14,25 @@ Images = Float[Array, "n h w c"]
 def _reflect_to(images: Array, axis: int, multiple: int) -> Array:
   """Reflects the end of one axis, again and again, until its length divides by `multiple`."""
   length = images.shape[axis]
-  # So written, the padded length of a symbolic one is a product, which halves exactly.
-  missing = multiple * ((length + multiple - 1) // multiple) - length
   # Indices go 0 .. length-1, then back and forth without repeating the border (a triangle wave).
   period = jnp.maximum(2 * jnp.asarray(length) - 2, 1)
-  position = (jnp.arange(missing) + length) % period
-  mirrored = jnp.minimum(position, period - position)
-  tail = jnp.take(images, mirrored, axis=axis, mode="clip")
-  return jnp.concatenate([images, tail], axis)
+  lines = [images]
+  # As many lines as could be missing, one by one: how many are may be symbolic, and one gather of
+  # them has no counterpart in TensorFlow Lite. The compiler drops those that are cut off.
+  for place in range(multiple - 1):
+    position = (jnp.asarray(length) + place) % period
+    index = jnp.minimum(position, period - position)
+    lines.append(lax.dynamic_slice_in_dim(images, index, 1, axis))
+  # So written, the new length of a symbolic one is a product, which halves exactly.
+  padded = multiple * ((length + multiple - 1) // multiple)
+  return lax.slice_in_dim(jnp.concatenate(lines, axis), 0, padded, axis=axis)
 
 
 def pad_to_multiple(images: Images, multiple: int) -> Float[Array, "n hp wp c"]:
   """Reflects images at the bottom and right until both sides divide by `multiple`.
 
   Works for sides of any length, also shorter than the padding. The caller crops back with
-  `[:, :h, :w]`.
+  `crop_to`.
   """
   return _reflect_to(_reflect_to(images, 1, multiple), 2, multiple)
 
@@ -74,6 +78,18 @@ def max_pool_half(images: Images) -> Float[Array, "n h//2 w//2 c"]:
   Two strided maxima instead of `reduce_window`: the same values, and a backward pass that takes a
   twentieth of the time on a CPU. Ties share the gradient.
   """
-  height, width = images.shape[1] // 2 * 2, images.shape[2] // 2 * 2
-  rows = jnp.maximum(images[:, 0:height:2, :width], images[:, 1:height:2, :width])
-  return jnp.maximum(rows[:, :, 0::2], rows[:, :, 1::2])
+  return _max_of_pairs(_max_of_pairs(images, 1), 2)
+
+
+def _max_of_pairs(images: Array, axis: int) -> Array:
+  # `lax` slices: those of numpy's notation become gathers where sizes are symbolic.
+  end = images.shape[axis] // 2 * 2
+  even = lax.slice_in_dim(images, 0, end, stride=2, axis=axis)
+  odd = lax.slice_in_dim(images, 1, end, stride=2, axis=axis)
+  return jnp.maximum(even, odd)
+
+
+def crop_to(images: Images, height: int, width: int) -> Float[Array, "n height width c"]:
+  """The upper left part of images that are at least that large."""
+  rows = lax.slice_in_dim(images, 0, height, axis=1)
+  return lax.slice_in_dim(rows, 0, width, axis=2)

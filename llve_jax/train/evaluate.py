@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from typing import Protocol as Interface
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array
 
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
+from llve_jax.ops.frames import clips_of, frames_of
 from llve_jax.shapes import Frames8
 
 Method = Callable[[Frames8], Frames8]
@@ -18,7 +17,7 @@ Apply = Callable[[Array], Any]
 
 
 class PairedClip(Interface):
-  """What `score` needs to know of a test clip: `llve_jax.data.EvalClip` has it."""
+  """What `score` needs to know of a test clip: `llve_jax.data.clips.EvalClip` has it."""
 
   @property
   def name(self) -> str:
@@ -42,16 +41,6 @@ def clip_key(clip: PairedClip) -> str:
   return f"{clip.name}_{clip.variant}"
 
 
-@jax.jit
-def _to_clip(frames: UInt8[Array, "b h w 3"]) -> Float[Array, "b 1 h w 3"]:
-  return frames[:, None].astype(jnp.float32) / 255.0
-
-
-@jax.jit
-def _to_frames(clip: Float[Array, "b 1 h w 3"]) -> UInt8[Array, "b h w 3"]:
-  return jnp.round(jnp.clip(clip[:, 0], 0.0, 1.0) * 255.0).astype(jnp.uint8)
-
-
 def frame_method(apply: Apply, *, batch: int = 8) -> Method:
   """Turns an image network into a method.
 
@@ -71,9 +60,9 @@ def frame_method(apply: Apply, *, batch: int = 8) -> Method:
     for start in range(0, len(frames), batch):
       part = frames[start : start + batch]
       padding = ((0, batch - len(part)), (0, 0), (0, 0), (0, 0))
-      result = apply(_to_clip(np.pad(part, padding, mode="edge")))
+      result = apply(clips_of(np.pad(part, padding, mode="edge")))
       clip = result["clip"] if isinstance(result, Mapping) else result
-      out[start : start + batch] = np.asarray(_to_frames(clip))[: len(part)]
+      out[start : start + batch] = np.asarray(frames_of(clip))[: len(part)]
     return out
 
   return method

@@ -24,7 +24,8 @@ def build_dark_clips(dark_clips_module):
   """Prepares a small dark_clips; returns the builder."""
 
   def build(data_dir, **overrides):
-    settings = {"name": "tiny", "max_height": 72, "max_frames": 12, "segment": 5} | overrides
+    settings = {"name": "tiny", "max_height": 72, "max_frames": 12, "segment": 5, "passes": 2}
+    settings |= {"exposure": (1 / 24, 1 / 6)} | overrides
     config = dark_clips_module.DarkClipsConfig(**settings)
     builder = dark_clips_module.Builder(data_dir=data_dir, config=config)
     builder.download_and_prepare()

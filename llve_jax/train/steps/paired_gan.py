@@ -14,8 +14,8 @@ import optax
 from jaxtyping import Array
 
 from llve_jax.losses import Objective, adversarial
-from llve_jax.train.state import State, Trainable, apply_train, move_average, variables_of
-from llve_jax.train.steps.supervised import Scalars, Step, descend
+from llve_jax.train.state import State, Trainable, apply_train, variables_of
+from llve_jax.train.steps.supervised import Scalars, Step, advance, descend
 
 
 def make_step(
@@ -96,12 +96,7 @@ def make_step(
     )
     network = descend(state.generator, gradient, generator_optimizer, stats)
     scalars |= {"loss": total, "gradient_norm": optax.global_norm(gradient)}
-    return dataclasses.replace(
-      state,
-      step=state.step + 1,
-      generator=network,
-      critic=jax.lax.stop_gradient(new_critic),
-      average=move_average(state.average, network.variables, average_decay),
-    ), scalars
+    state = dataclasses.replace(state, critic=new_critic)
+    return advance(state, network, average_decay), scalars
 
   return step

@@ -41,14 +41,15 @@ def make_step(
     )
     generator = descend(state.generator, gradient, optimizer, stats)
     scalars |= {"loss": total, "gradient_norm": optax.global_norm(gradient)}
-    return dataclasses.replace(
-      state,
-      step=state.step + 1,
-      generator=generator,
-      average=move_average(state.average, generator.variables, average_decay),
-    ), scalars
+    return advance(state, generator, average_decay), scalars
 
   return step
+
+
+def advance(state: State, generator: Trainable, average_decay: float) -> State:
+  """The state one step later, with an updated generator and its moving average."""
+  average = move_average(state.average, generator.variables, average_decay)
+  return dataclasses.replace(state, step=state.step + 1, generator=generator, average=average)
 
 
 def descend(

@@ -1,0 +1,92 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llve_jax.errors import UserError
+from llve_jax.export import command
+from llve_jax.io import bundle
+from llve_jax.zoo import trained
+
+
+@pytest.fixture
+def workdir(tmp_path, enhancer):
+  path = tmp_path / "run"
+  path.mkdir()
+  bundle.save(
+    path / trained.BEST,
+    bundle.Bundle(enhancer.name, enhancer.kwargs, enhancer.variables, enhancer.origin),
+  )
+  return path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+  root = str(Path(__file__).parents[2])
+  path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+  environment = {**os.environ, "PYTHONPATH": path}
+  command = [sys.executable, *arguments]
+  return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
+  out = tmp_path / "model"
+  done = run("-m", "llve_jax.export", f"--workdir={workdir}", str(out))
+  assert done.returncode == 0, done.stderr
+  assert done.stderr == ""
+  assert f"wrote {out}: turntable_unet as saved_model" in done.stdout
+  assert "signature serving_default: clip float32" in done.stdout
+  assert "(allowed: 1.0e-05)" in done.stdout
+  assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "run"]
+
+  snippet = done.stdout.partition("to use it:\n")[2]
+  program = [
+    "import numpy as np",
+    "dark = np.full((2, 3, 5, 7, 3), 0.1, np.float32)",
+    *map(str.strip, snippet.splitlines()),
+    "print(bright.shape, bright.dtype)",
+  ]
+  used = run("-c", "\n".join(program))
+  assert used.stdout.strip() == "(2, 3, 5, 7, 3) float32", used.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("--workdir={run}",), "expected one path, OUT; found 0"),
+    (("--workdir={run}", "--format=coreml", "{out}"), "known: saved_model"),
+  ],
+)
+def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, message):
+  given = [text.format(run=workdir, out=tmp_path / "out") for text in arguments]
+  done = run("-m", "llve_jax.export", *given)
+  assert done.returncode == 2
+  assert done.stdout == ""
+  (line,) = done.stderr.splitlines()
+  assert line.startswith("error: ")
+  assert message in line
+  assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+  ("out", "options", "message"),
+  [
+    ("out", {"workdir": None}, "pass --workdir=DIR"),
+    ("out", {"workdir": "."}, "holds no trained network"),
+    ("out", {"workdir": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
+    ("missing/out", {"workdir": "run"}, "does not exist; create it first"),
+    ("run", {"workdir": "run"}, "exists and is no older export"),
+    ("run/best.safetensors", {"workdir": "run"}, "exists and is no older export"),
+  ],
+)
+def test_bad_input_leaves_nothing(tmp_path, workdir, monkeypatch, out, options, message):
+  monkeypatch.chdir(tmp_path)
+  before = (workdir / trained.BEST).read_bytes()
+  with pytest.raises(UserError, match=message):
+    command.run(out, **options)
+  assert [path.name for path in tmp_path.iterdir()] == ["run"]
+  assert [path.name for path in workdir.iterdir()] == [trained.BEST]
+  assert (workdir / trained.BEST).read_bytes() == before

@@ -1,0 +1,191 @@
+"""Every network in MODELS keeps the promises of llve_jax.models.contract."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+from llve_jax import models
+
+# Narrow enough to compile in seconds; several entries for networks that take several forms.
+_UNET = {"widths": (4, 8), "bottleneck": 8, "cardinality": 2}
+TINY: dict[str, tuple[dict[str, Any], ...]] = {
+  "turntable_unet": (
+    _UNET,
+    {**_UNET, "resnext": False, "bilinear": False, "global_residual": True},
+  ),
+}
+EVERY = [
+  pytest.param(name, index, id=f"{name}-{index}")
+  for name, forms in TINY.items()
+  for index in range(len(forms))
+]
+SIZES = ((1, 1, 33, 47), (2, 2, 3, 2), (1, 1, 1, 1))
+
+
+def test_every_network_is_tested():
+  assert TINY.keys() == models.MODELS.keys()
+
+
+def clips(*size: int, seed: int = 0) -> np.ndarray:
+  return np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
+
+
+@functools.cache
+def network(name: str, index: int) -> tuple[nn.Module, Any, Callable[[Any, Any], jax.Array]]:
+  """The module, its variables after one step that moves the statistics, and how to apply it."""
+  module = models.build(name, **TINY[name][index])
+  clip = clips(2, 2, 24, 40)
+  variables = jax.jit(module.init)(jax.random.key(1), clip)
+  train = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"])[1])
+  variables = {**variables, **train(variables, clip)}
+  return module, variables, jax.jit(lambda v, x: module.apply(v, x)["clip"])
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_any_size_keeps_its_shape(name, index, size):
+  module, variables, apply = network(name, index)
+  batch, time, height, width = size
+  out = apply(variables, clips(*size))
+  scale = module.traits.scale
+  assert out.shape == (batch, time, height * scale, width * scale, 3)
+  assert out.dtype == jnp.float32
+  assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_clip_does_not_see_another_of_its_batch(name, index):
+  _, variables, apply = network(name, index)
+  clip = clips(2, 2, 24, 40)
+  other = clip.copy()
+  other[1] = clips(2, 24, 40, seed=1)
+  before, after = apply(variables, clip), apply(variables, other)
+  np.testing.assert_array_equal(after[0], before[0])
+  assert np.abs(after[1] - before[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_the_receptive_field_is_true_and_tight(name, index):
+  """A pixel that is no number makes no number of every output that can depend on it."""
+  module, variables, apply = network(name, index)
+  traits = module.traits
+  if traits.whole_frame_only:
+    pytest.skip("sees the whole frame")
+  side = -(-(2 * traits.receptive_field + 4) // traits.stride) * traits.stride
+  start = side // 2 // traits.stride * traits.stride
+  clip = np.full((traits.stride, 1, side, side, 3), 0.5, np.float32)
+  for phase in range(traits.stride):  # where the pixel lies in its cell of the coarsest grid
+    clip[phase, 0, start + phase, start + phase] = np.nan
+  reached = np.isnan(apply(variables, clip)).any((1, -1))
+  reach = 0
+  for phase, plane in enumerate(reached):
+    for axis in (0, 1):
+      places = np.flatnonzero(plane.any(axis)) // traits.scale
+      assert places[0] > 0, "reaches the border, so the true reach is unknown"
+      assert places[-1] < side - 1, "reaches the border, so the true reach is unknown"
+      reach = max(reach, start + phase - places[0], places[-1] - start - phase)
+  assert 2 * reach + 1 <= traits.receptive_field <= 1.5 * (2 * reach + 1)
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_the_output_moves_with_the_input_in_steps_of_the_stride(name, index):
+  module, variables, apply = network(name, index)
+  traits = module.traits
+  if traits.whole_frame_only:
+    pytest.skip("sees the whole frame")
+  margin, stride, scale = traits.receptive_field // 2, traits.stride, traits.scale
+  side = -(-(2 * margin + 8) // stride) * stride
+  big = clips(1, 1, side + stride, side + stride)
+
+  def interior(shift: int) -> np.ndarray:
+    out = apply(variables, big[:, :, shift : side + shift, shift : side + shift])
+    # Pixels of `big` that every shift up to the stride keeps away from the border.
+    inner = slice((margin + stride - shift) * scale, (side - margin - shift) * scale)
+    return np.asarray(out)[:, :, inner, inner]
+
+  reference = interior(0)
+  assert reference.size
+  np.testing.assert_allclose(interior(stride), reference, atol=1e-5)
+  if stride > 1:
+    assert np.abs(interior(1) - reference).max() > 1e-4, "a smaller stride would do"
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_exports_with_symbolic_sizes(name, index):
+  _, variables, apply = network(name, index)
+  specs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), variables)
+  shape = export.symbolic_shape("b, t, h, w, 3")
+  exported = export.export(apply)(specs, jax.ShapeDtypeStruct(shape, jnp.float32))
+  assert exported.platforms == ("cpu",)
+  for size in SIZES[:2]:
+    clip = clips(*size)
+    np.testing.assert_allclose(exported.call(variables, clip), apply(variables, clip), atol=2e-6)
+
+
+def loss_and_gradients(module: nn.Module, variables: Any) -> tuple[jax.Array, Any]:
+  clip, target = clips(2, 1, 17, 24), clips(2, 1, 17, 24, seed=1)
+
+  def loss(params):
+    result, _ = module.apply(
+      {**variables, "params": params}, clip, train=True, mutable=["batch_stats"]
+    )
+    scale = module.traits.scale
+    return jnp.mean((result["clip"][:, :, ::scale, ::scale] - target) ** 2)
+
+  return jax.jit(jax.value_and_grad(loss))(variables["params"])
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_gradients_are_finite_and_reach_every_parameter(name, index):
+  module, variables, _ = network(name, index)
+  _, gradients = loss_and_gradients(module, variables)
+  for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
+    assert np.isfinite(gradient).all(), path
+    assert np.abs(gradient).max() > 0, path
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+@pytest.mark.parametrize("dtype", ["bfloat16", jnp.bfloat16], ids=["name", "type"])
+def test_bfloat16_computes_near_float32_with_float32_parameters(name, index, dtype):
+  module, variables, apply = network(name, index)
+  coarse = module.clone(dtype=dtype)
+  clip = clips(1, 1, 24, 40)
+  shapes = jax.eval_shape(coarse.init, jax.random.key(0), clip)
+  assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
+  found = jax.jit(lambda v, x: coarse.apply(v, x)["clip"])(variables, clip)
+  expected = apply(variables, clip)
+  assert found.dtype == jnp.float32
+  error = np.abs(found - expected).max() / np.abs(expected).max()
+  assert 1e-5 < error < 0.05  # above: it did compute in 8 bits of mantissa
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_recomputing_stages_changes_nothing_but_memory(name, index):
+  module, variables, _ = network(name, index)
+  if not hasattr(module, "remat"):
+    pytest.skip("has no remat")
+  again = module.clone(remat=True)
+  fresh = jax.eval_shape(again.init, jax.random.key(0), clips(1, 1, 8, 8))
+  assert jax.tree.structure(fresh) == jax.tree.structure(variables), "weights would not load"
+
+  loss, gradients = loss_and_gradients(module, variables)
+  loss_again, gradients_again = loss_and_gradients(again, variables)
+  np.testing.assert_allclose(loss_again, loss, rtol=1e-6)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), gradients_again, gradients
+  )
+
+  def convolutions(module: nn.Module) -> int:
+    def total(params):
+      return module.apply({**variables, "params": params}, clips(1, 1, 8, 8))["clip"].sum()
+
+    return str(jax.make_jaxpr(jax.grad(total))(variables["params"])).count("conv_general_dilated[")
+
+  assert convolutions(again) > convolutions(module), "nothing is recomputed"

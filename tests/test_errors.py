@@ -1,0 +1,34 @@
+"""A user's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+  code = "from llve_jax.errors import UserError, run_main\n" + textwrap.dedent(body)
+  return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("place", ["run_main(fail)", "run_main(print, check=fail)"])
+def test_user_error(place: str) -> None:
+  done = run(f"""
+    def fail(argv):
+      raise UserError("x.png: expected an image, found 0 bytes; copy it again")
+    {place}
+  """)
+  assert done.returncode == 2
+  assert done.stderr == "error: x.png: expected an image, found 0 bytes; copy it again\n"
+  assert done.stdout == ""
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+  done = run("""
+    def fail(argv):
+      raise ZeroDivisionError("bug")
+    run_main(fail)
+  """)
+  assert done.returncode == 1
+  assert "Traceback" in done.stderr

@@ -1,0 +1,149 @@
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tensorboardX import SummaryWriter
+
+from llve_jax.errors import UserError
+from llve_jax.train import hooks
+from llve_jax.train.loop import Stopwatch
+from llve_jax.train.state import State, Trainable
+
+
+class Writer:
+  """Remembers what a SummaryWriter would write."""
+
+  def __init__(self) -> None:
+    self.scalars: list[tuple[str, float, int]] = []
+    self.images: list[str] = []
+
+  def add_scalar(self, name: str, value: float, step: int) -> None:
+    self.scalars.append((name, value, step))
+
+  def add_image(self, name: str, picture: np.ndarray, step: int, dataformats: str) -> None:
+    assert dataformats == "HWC"
+    assert picture.ndim == 3
+    self.images.append(name)
+
+  def flush(self) -> None:
+    pass
+
+
+def state(value: float = 0.0) -> State:
+  network = Trainable({"w": jnp.array(value)}, {}, ())
+  return State(jnp.int32(0), jnp.zeros(2), network, None, network.variables, {"vgg": jnp.ones(3)})
+
+
+def log(every: int = 2, also: tuple[int, ...] = ()) -> tuple[hooks.Log, Writer]:
+  writer = Writer()
+  return hooks.Log(writer, Stopwatch(), total=10, every=every, also=also), writer
+
+
+def test_the_writer_has_what_tensorboardx_has() -> None:
+  for method in ("add_scalar", "add_image", "flush"):
+    assert callable(getattr(SummaryWriter, method))
+
+
+def test_log_averages_the_steps_since_the_last_line(capsys: pytest.CaptureFixture) -> None:
+  hook, writer = log(every=2)
+  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
+  assert writer.scalars == []
+  hook(2, state(), {"loss": jnp.array(3.0)}, last=False)
+  assert ("loss", 2.0, 2) in writer.scalars
+  line = capsys.readouterr().out
+  assert "step 2/10" in line
+  assert "loss 2" in line
+  assert "s/step" in line
+
+
+def test_log_copes_with_a_term_that_begins_in_between(capsys: pytest.CaptureFixture) -> None:
+  hook, writer = log(every=2)
+  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
+  hook(2, state(), {"loss": jnp.array(1.0), "loss/cobi": jnp.array(7.0)}, last=False)
+  assert ("loss/cobi", 7.0, 2) in writer.scalars
+  assert "cobi 7" in capsys.readouterr().out
+
+
+def test_log_names_the_step_and_term_that_is_not_finite() -> None:
+  hook, _ = log(every=3)
+  good = {"loss": jnp.array(1.0), "loss/tv": jnp.array(0.0)}
+  hook(1, state(), good, last=False)
+  hook(2, state(), {**good, "loss/tv": jnp.array(jnp.nan)}, last=False)
+  with pytest.raises(UserError, match=r"step 2: loss/tv = nan"):
+    hook(3, state(), good, last=False)
+
+
+@pytest.mark.parametrize(("step", "last"), [(5, False), (7, True)])
+def test_log_checks_before_a_save_and_at_the_end(step: int, last: bool) -> None:
+  hook, _ = log(every=100, also=(5,))
+  with pytest.raises(UserError, match=f"step {step}"):
+    hook(step, state(), {"loss": jnp.array(jnp.inf)}, last=last)
+
+
+def test_duration() -> None:
+  assert [hooks.duration(s) for s in (3.2, 61, 7_320)] == ["3 s", "1 min 01 s", "2 h 02 min"]
+
+
+@pytest.mark.parametrize(
+  ("step", "every", "last", "expected"),
+  [(4, 2, False, True), (3, 2, False, False), (3, 2, True, True), (3, 0, False, False)],
+)
+def test_due(step: int, every: int, last: bool, expected: bool) -> None:
+  assert hooks.due(step, every, last=last) is expected
+
+
+def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
+  scores = iter([20.0, 22.0, 21.0])
+  kept: list[tuple[int, float]] = []
+
+  def score(variables: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    return {"psnr": next(scores), "ssim": 0.5}, {"clip": np.zeros((2, 2, 3), np.uint8)}
+
+  memory: dict[str, Any] = {}
+  writer = Writer()
+  hook = hooks.Evaluate(
+    writer,
+    Stopwatch(),
+    score,
+    lambda variables, step, metrics: kept.append((step, float(variables["params"]["w"]))),
+    memory,
+    every=2,
+  )
+  for step in range(1, 6):
+    hook(step, state(step), {}, last=step == 5)
+  assert kept == [(2, 2.0), (4, 4.0)]
+  assert memory["best"] == {"step": 4, "psnr": 22.0, "ssim": 0.5}
+  assert memory["last"] == {"step": 5, "psnr": 21.0, "ssim": 0.5}
+  assert ("eval/psnr", 22.0, 4) in writer.scalars
+  assert writer.images == ["eval/clip"] * 3
+
+
+def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
+  kept: list[int] = []
+  hook = hooks.Evaluate(
+    Writer(),
+    Stopwatch(),
+    lambda variables: ({"psnr": 20.0}, {}),
+    lambda variables, step, metrics: kept.append(step),
+    {"best": {"psnr": 25.0, "step": 1}},
+    every=1,
+  )
+  hook(2, state(), {}, last=False)
+  assert kept == []
+
+
+def test_save_leaves_the_frozen_weights_out() -> None:
+  class Checkpoints:
+    saved: list[tuple[int, State, Any, dict]] = []  # noqa: RUF012
+
+    def save(self, *args: Any) -> None:
+      self.saved.append(args)
+
+  memory = {"best": {"psnr": 1.0}}
+  hook = hooks.Save(Checkpoints(), "iterator", Stopwatch(), memory, every=3)
+  for step in range(1, 8):
+    hook(step, state(), {}, last=step == 7)
+  assert [entry[0] for entry in Checkpoints.saved] == [3, 6, 7]
+  assert all(entry[1].frozen == () for entry in Checkpoints.saved)
+  assert Checkpoints.saved[0][2:] == ("iterator", memory)
