@@ -65,12 +65,17 @@ class Run:
       beta2=config.critic.beta2,
     )
 
-  def init(self) -> State:
-    """A fresh state; the same for the same seed."""
+  @property
+  def frozen(self) -> dict[str, Any]:
+    """Weights of the fixed networks that the losses of any phase look through."""
     frozen: dict[str, Any] = {}
     for objective in self.objectives:
       for network, weights in objective.frozen.items():
         frozen[network] = {**frozen.get(network, {}), **weights}
+    return frozen
+
+  def init(self) -> State:
+    """A fresh state, the same for the same seed; `frozen` is put in where it is used."""
     return init_state(
       self.generator,
       self.generator_optimizer,
@@ -78,7 +83,6 @@ class Run:
       crop=self.config.data.crop,
       critic=self.critic,
       critic_optimizer=self.critic_optimizer,
-      frozen=frozen,
     )
 
   def make_step(self, objective: Objective) -> supervised.Step:
@@ -150,17 +154,18 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
   )
 
   workdir.mkdir(parents=True, exist_ok=True)
-  with replacing(workdir / "config.json") as temporary:
-    temporary.write_text(config.to_json_best_effort(indent=2) + "\n")
   checkpoints = Checkpoints(workdir / "checkpoints", keep=config.train.keep)
   state = mesh.create_on(device_mesh, run.init)
   memory: dict[str, Any] = {}
   start = 0
   if checkpoints.latest is not None:
-    restored, memory = checkpoints.restore(state.replace(frozen=()), iterator)
-    state = restored.replace(frozen=state.frozen)
+    state, memory = checkpoints.restore(state, iterator)
     start = int(state.step)
     print(f"resuming from step {start} of {run.steps} in {workdir}", flush=True)
+  # Not before: a run of another network is refused above, and leaves the folder as it was.
+  with replacing(workdir / "config.json") as temporary:
+    temporary.write_text(config.to_json_best_effort(indent=2) + "\n")
+  state = state.replace(frozen=jax.device_put(run.frozen, mesh.replicated(device_mesh)))
   print(
     f"{config.name}: {parameter_count(state.generator.params):,} parameters, "
     f"{run.steps - start} steps of {config.data.batch} clips on {device_mesh.size} "

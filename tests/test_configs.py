@@ -1,5 +1,6 @@
 """Every configuration and variant builds, by shapes alone, with steps that trace."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -29,12 +30,13 @@ def variants() -> list[tuple[str, str]]:
 def test_every_variant_builds_and_every_phase_traces(name: str, variant: str) -> None:
   config = importlib.import_module(f"experiments.configs.{name}").get_config(variant)
   run = train.Run(config)
-  state = jax.eval_shape(run.init)
+  state = dataclasses.replace(jax.eval_shape(run.init), frozen=run.frozen)
   assert parameter_count(state.generator.params) > 0
   clip = jax.ShapeDtypeStruct((2, config.data.frames, 32, 32, 3), jnp.float32)
   for objective in run.objectives:
     after, scalars = jax.eval_shape(run.make_step(objective), state, {"low": clip, "high": clip})
     assert jax.tree.structure(after) == jax.tree.structure(state)
+    assert "vgg16" in after.frozen
     assert "loss" in scalars
 
 

@@ -109,6 +109,7 @@ def test_a_checkpoint_of_another_network_is_refused(workdir: Path, data_dir: Pat
   config.model.kwargs.widths = (4, 12)
   with pytest.raises(UserError, match=r"batch_stats\.\S+ has shape \(8,\), expected \(12,\)"):
     train.train(config, workdir)
+  assert json.loads((workdir / "config.json").read_text())["model"]["kwargs"]["widths"] == [4, 8]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data_dir: Path, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_no_file_tells_where_it_was_made(folder):
     ), file
 
 
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_tensorflow_lite_can_convert_it(folder, enhancer):
   """With builtin operations alone and every size open, as a phone needs it."""
   content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
