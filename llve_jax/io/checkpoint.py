@@ -13,7 +13,7 @@ from llve_jax.io.bundle import check_matches
 
 
 def _flat(tree: Any) -> dict[str, Any]:
-  """Leaves by their path, e.g. `generator.params.Stage_0.ConvNorm_0.Conv_0.kernel`."""
+  """Leaves by their path, e.g. `generator.params.encoder_0.ConvNorm_0.Conv_0.kernel`."""
   leaves = jax.tree_util.tree_leaves_with_path(tree)
   return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
