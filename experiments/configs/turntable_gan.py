@@ -7,8 +7,8 @@ which leaks scenes; its data was never published, so that figure cannot be repro
   tfds build tfds_builders/dark_clips
   python -m experiments.train --config=experiments/configs/turntable_gan.py --workdir=/tmp/turntable
   ... --config=experiments/configs/turntable_gan.py:plain,wgan --config.train.steps=10
-  ... --config=experiments/configs/turntable_gan.py:smoke        # seconds on a CPU
-  ... --config=experiments/configs/turntable_gan.py:quick        # minutes on a CPU
+  ... --config=experiments/configs/turntable_gan.py:smoke   # a minute or two, mostly compiling
+  ... --config=experiments/configs/turntable_gan.py:quick   # five minutes on two CPU cores
 
 Variants, joined by commas; each table of the report is made of them:
   plain resnext bilinear both              form of the generator (default: both)
