@@ -41,12 +41,15 @@ setup(
   long_description_content_type="text/markdown",
   license="Apache-2.0",
   license_files=["LICENSE"],
-  packages=find_packages(include=["llve_jax", "llve_jax.*"]),
+  packages=find_packages(include=["llve_jax", "llve_jax.*", "tfds_builders", "tfds_builders.*"]),
+  package_data={"": ["README.md", "CITATIONS.bib", "TAGS.txt"]},  # what a TFDS builder reads
   python_requires=">=3.11",
   install_requires=[
     "absl-py>=2.1",
     "array-record>=0.7",
     "av>=14",
+    "etils[epath]>=1.6",
+    "exifread>=3.0",  # the maker and model of a raw file
     "flax>=0.12",
     "grain>=0.2.12",
     "importlib_resources",  # tensorflow-datasets 4.9.10 needs it and does not say so

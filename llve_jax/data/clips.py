@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from llve_jax.data.frames import decode_frames
+from llve_jax.data.frames import Frames, decode_window
 from llve_jax.data.source import Source
 from llve_jax.errors import UserError
-from llve_jax.shapes import Frames8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +18,15 @@ class EvalClip:
     name: the source clip.
     variant: which degradation of it, from 0.
     fps: frames per second.
-    low: the dark clip, uint8 [t, h, w, 3].
-    high: the bright clip, same shape.
+    low: the dark clip, uint8 or uint16 [t, h, w, c].
+    high: the bright clip, same length; a single bright frame stands for all.
   """
 
   name: str
   variant: int
   fps: float
-  low: Frames8
-  high: Frames8
+  low: Frames
+  high: Frames
 
 
 def test_clips(source: Source) -> Iterator[EvalClip]:
@@ -37,7 +36,7 @@ def test_clips(source: Source) -> Iterator[EvalClip]:
   examples.
 
   Raises:
-    UserError: segments of a clip are missing or overlap.
+    UserError: segments of a clip are missing or overlap, or have no bright frames.
   """
   segments: dict[tuple[str, int], list[tuple[int, int]]] = {}
   for index in range(len(source)):
@@ -45,8 +44,8 @@ def test_clips(source: Source) -> Iterator[EvalClip]:
     key = (example["clip"].decode(), example["variant"])
     segments.setdefault(key, []).append((example["start"], index))
   for (name, variant), parts in sorted(segments.items()):
-    low: list[Frames8] = []
-    high: list[Frames8] = []
+    low: list[Frames] = []
+    high: list[Frames] = []
     end, fps = 0, 0.0
     for start, index in sorted(parts):
       if start != end:
@@ -55,7 +54,8 @@ def test_clips(source: Source) -> Iterator[EvalClip]:
           f"{start}; the data set is damaged, build it again"
         )
       example = source[index]
-      low.append(decode_frames(example["low"]))
-      high.append(decode_frames(example["high"]))
+      dark, bright = decode_window(example, 0, len(example["low"]))
+      low.append(dark)
+      high.append(bright)
       end, fps = end + len(example["low"]), float(example["fps"])
     yield EvalClip(name, variant, fps, np.concatenate(low), np.concatenate(high))

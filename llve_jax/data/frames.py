@@ -1,29 +1,75 @@
 """From an encoded image of a data set to pixels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8, UInt16
 
 from llve_jax.errors import UserError
-from llve_jax.shapes import Frame8, Frames8
+
+# sRGB, or 16-bit R'G'B' or one plane of a mosaic.
+Frame = UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w c"]
+Frames = UInt8[np.ndarray, "t h w 3"] | UInt16[np.ndarray, "t h w c"]
 
 
-def decode_frame(encoded: bytes) -> Frame8:
-  """Decodes a PNG or JPEG file to 8-bit sRGB.
+def decode_frame(encoded: bytes) -> Frame:
+  """Decodes a PNG or JPEG file: 8 bits to sRGB, grey as three equal channels; 16 bits as they are.
 
   Raises:
     UserError: the bytes are no image that OpenCV can read.
   """
-  frame = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+  frame = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED) if encoded else None
   if frame is None:
     raise UserError(
       f"expected an encoded image in the data set, found {len(encoded)} bytes that start with "
       f"{encoded[:8]!r}; the file is damaged, build the data set again"
     )
-  return frame[..., ::-1]
+  if frame.ndim == 2:
+    return frame[..., None] if frame.dtype == np.uint16 else np.repeat(frame[..., None], 3, axis=2)
+  return frame[..., 2::-1]
 
 
-def decode_frames(encoded: Sequence[bytes]) -> Frames8:
+def decode_frames(encoded: Sequence[bytes]) -> Frames:
   """Decodes the images of one clip, all of one size."""
   return np.stack([decode_frame(image) for image in encoded])
+
+
+def as_float(frames: Frames) -> np.ndarray:
+  """Integer frames as float32 in [0, 1]: 1 is the largest value of their type."""
+  return frames.astype(np.float32) / np.float32(np.iinfo(frames.dtype).max)
+
+
+def decode_window(element: dict[str, Any], start: int, frames: int) -> tuple[Frames, Frames]:
+  """Decodes `frames` dark frames from `start` on, and their targets; nothing else is decoded.
+
+  Raises:
+    UserError: there is no target.
+  """
+  high = element["high"]
+  if len(high) == 0:
+    raise UserError(
+      f"{element['clip'].decode()} has no bright frames: this split can be enhanced, not trained "
+      "on or scored"
+    )
+  low = decode_frames(element["low"][start : start + frames])
+  if len(high) == 1 < len(element["low"]):
+    return low, np.repeat(decode_frames(high), frames, axis=0)
+  return low, decode_frames(high[start : start + frames])
+
+
+def draw_start(element: dict[str, Any], frames: int, rng: np.random.Generator) -> int:
+  """Draws the first of `frames` consecutive frames of an encoded example.
+
+  Raises:
+    UserError: the example is shorter.
+  """
+  count = len(element["low"])
+  if frames > count:
+    raise UserError(
+      f"frames={frames} is more than the {count} frames of a segment of "
+      f"{element['clip'].decode()}; take at most {count}, or build the data set with longer "
+      "segments"
+    )
+  return int(rng.integers(count - frames + 1))

@@ -11,7 +11,8 @@ import grain
 import numpy as np
 
 from llve_jax.data.augment import Augment, Pair, crop
-from llve_jax.data.frames import decode_frames
+from llve_jax.data.frames import as_float, decode_window, draw_start
+from llve_jax.data.mosaic import MosaicWindow
 from llve_jax.data.source import Cached, Source
 from llve_jax.errors import UserError
 
@@ -31,25 +32,21 @@ class Window(grain.transforms.RandomMap):
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
     """Returns float32 clips [frames, crop, crop, 3] in [0, 1].
 
+    A single bright frame is the target of every dark one.
+
     Raises:
       UserError: the example is shorter or smaller than the window, or its clips do not match.
     """
-    clip, count = element["clip"].decode(), len(element["low"])
-    if self.frames > count:
-      raise UserError(
-        f"frames={self.frames} is more than the {count} frames of a segment of {clip}; take at "
-        f"most {count}, or build the data set with longer segments"
-      )
-    start = rng.integers(count - self.frames + 1)
-    kept = slice(start, start + self.frames)
-    low, high = (decode_frames(element[key][kept]) for key in ("low", "high"))
+    clip = element["clip"].decode()
+    start = draw_start(element, self.frames, rng)
+    low, high = decode_window(element, start, self.frames)
     if low.shape != high.shape:
       raise UserError(f"{clip}: the dark frames are {low.shape[1:]}, the bright {high.shape[1:]}")
     try:
       low, high = crop(low, high, rng, self.crop)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
-    return {"low": _as_float(low), "high": _as_float(high)}
+    return {"low": as_float(low), "high": as_float(high)}
 
 
 def train_iterator(
@@ -62,6 +59,8 @@ def train_iterator(
   augment: bool = True,
   process_index: int = 0,
   process_count: int = 1,
+  keep_negatives: bool = True,
+  blind: bool = False,
   threads: int | None = None,
   cache_bytes: int = 2**29,
 ) -> grain.DatasetIterator:
@@ -70,21 +69,28 @@ def train_iterator(
   Each pass over the data is shuffled anew. Process p of P gets every P-th batch, from the p-th
   on: joined in the order of processes they are the batches of one process with `batch * P`.
 
+  Examples that say how their mosaics are laid out ("cfa") go through `MosaicWindow`, others through
+  `Window` and `Augment`.
+
   Args:
     source: random-access examples with encoded "low" and "high" (see `open_split`).
     batch: clips per batch of this process.
     frames: consecutive frames per clip.
-    crop: side of the square that is cut from the frames, in pixels.
+    crop: side of the square that is cut from the frames, in pixels; of mosaics, in packed ones.
     seed: of shuffling, windows and augmentation, 0 to 2**32 - 1.
-    augment: System A's augmentations; without them only windows and crops are random.
+    augment: System A's augmentations, or of mosaics those of `MosaicWindow`; without them only
+      windows and crops are random.
     process_index: which of the processes this is.
     process_count: how many processes share the data.
+    keep_negatives: of mosaics, see `MosaicWindow`.
+    blind: of mosaics, see `MosaicWindow`.
     threads: batches prepared at the same time, and ahead of need; None is one per core, at most
       16; 0 prepares each batch when it is asked for.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
-    An iterator of {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1]. Its
+    An iterator of {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1]; of mosaics as
+    `MosaicWindow` says. Its
     `get_state()` and `set_state(state)` save and restore the place in the stream; so does
     `grain.checkpoint.CheckpointSave` in an orbax checkpoint.
 
@@ -93,19 +99,21 @@ def train_iterator(
   """
   if len(source) == 0:
     raise UserError(f"{source}: expected examples to train on, found none")
-  window = Window(frames=frames, crop=crop)
-  window.random_map(source[0], np.random.default_rng(seed))  # Fail now, not in a thread.
+  first = source[0]
+  mosaics = "cfa" in first
+  window: grain.transforms.RandomMap = Window(frames=frames, crop=crop)
+  if mosaics:
+    window = MosaicWindow(
+      frames=frames, crop=crop, keep_negatives=keep_negatives, augment=augment, blind=blind
+    )
+  window.random_map(first, np.random.default_rng(seed))  # Fail now, not in a thread.
 
   dataset = grain.MapDataset.source(Cached(source, cache_bytes)).seed(seed)
   dataset = dataset.shuffle().repeat().random_map(window)
-  if augment:
+  if augment and not mosaics:
     dataset = dataset.random_map(Augment())
   # Slicing batches, not examples, keeps the order within a global batch.
   dataset = dataset.batch(batch, drop_remainder=True)[process_index::process_count]
   threads = min(16, os.cpu_count() or 1) if threads is None else threads
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
   return iter(dataset.to_iter_dataset(options))
-
-
-def _as_float(frames: np.ndarray) -> np.ndarray:
-  return frames.astype(np.float32) / np.float32(255)

@@ -1,9 +1,11 @@
-"""A small build of every data set, once per session."""
+"""A small build of every data set."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
+import tensorflow_datasets as tfds
 
 BUILDERS = Path(__file__).parents[2] / "tfds_builders"
 
@@ -32,3 +34,23 @@ def build_dark_clips(dark_clips_module):
     return builder
 
   return build
+
+
+@pytest.fixture
+def build(tmp_path):
+  """Prepares a data set from a manual folder below tmp_path/data; returns the builder.
+
+  build("paired_images", manual_dir, "folders"); a configuration's settings can be given instead of
+  its name, which makes a configuration of one's own.
+  """
+
+  def run(name, manual_dir, config=None, **download):
+    module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
+    if isinstance(config, dict):
+      config = module.Builder.builder_config_cls(**config)
+    builder = module.Builder(data_dir=tmp_path / "data", config=config)
+    settings = tfds.download.DownloadConfig(manual_dir=manual_dir, **download)
+    builder.download_and_prepare(download_config=settings)
+    return builder
+
+  return run
