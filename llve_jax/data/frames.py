@@ -28,7 +28,9 @@ def decode_frame(encoded: bytes) -> Frame:
     )
   if frame.ndim == 2:
     return frame[..., None] if frame.dtype == np.uint16 else np.repeat(frame[..., None], 3, axis=2)
-  return frame[..., 2::-1]
+  # Not frame[..., 2::-1]: what copies that view later takes a quarter of the time of decoding.
+  code = cv2.COLOR_BGR2RGB if frame.shape[2] == 3 else cv2.COLOR_BGRA2RGB
+  return np.asarray(cv2.cvtColor(frame, code))
 
 
 def decode_frames(encoded: Sequence[bytes]) -> Frames:
@@ -38,7 +40,7 @@ def decode_frames(encoded: Sequence[bytes]) -> Frames:
 
 def as_float(frames: Frames) -> np.ndarray:
   """Integer frames as float32 in [0, 1]: 1 is the largest value of their type."""
-  return frames.astype(np.float32) / np.float32(np.iinfo(frames.dtype).max)
+  return np.divide(frames, np.float32(np.iinfo(frames.dtype).max), dtype=np.float32)
 
 
 def decode_window(element: dict[str, Any], start: int, frames: int) -> tuple[Frames, Frames]:

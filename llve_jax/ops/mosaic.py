@@ -16,7 +16,8 @@ carried beside the array, as `cfa`:
   they meet, 2 blue of the row; 3 red, 4 blue of the column; 5 to 8 the square, row by row.
 """
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -110,12 +111,10 @@ def pack(mosaic: Shaped[np.ndarray, "*batch h w"], cfa: str) -> Shaped[np.ndarra
       f"{mosaic.shape[-1]}x{mosaic.shape[-2]} (width x height); crop it to a multiple of {size}"
     )
   order = _channel_order(cfa)
-  blocks = _to_blocks(mosaic[..., :h, :w], 2 if size == 2 else 3)
-  packed = np.empty_like(blocks)
-  step = len(order)
-  for p in range(step):
-    for q in range(step):
-      packed[..., p::step, q::step, :] = blocks[..., p::step, q::step, order[p, q]]
+  channels, block = order.shape[-1], 2 if size == 2 else 3
+  packed = np.empty((*mosaic.shape[:-2], h // block, w // block, channels), mosaic.dtype)
+  for in_packed, in_plane in _sites(order, block):
+    packed[in_packed] = mosaic[..., :h, :w][in_plane]
   return packed
 
 
@@ -132,12 +131,12 @@ def unpack(
   order = _channel_order(cfa)
   channels = order.shape[-1]
   _check_channels(packed, cfa, channels)
-  blocks = np.empty_like(packed)
-  step = len(order)
-  for p in range(step):
-    for q in range(step):
-      blocks[..., p::step, q::step, order[p, q]] = packed[..., p::step, q::step, :]
-  return _from_blocks(blocks, 2 if channels == 4 else 3)
+  *batch, rows, columns, _ = packed.shape
+  block = 2 if channels == 4 else 3
+  mosaic = np.empty((*batch, rows * block, columns * block), packed.dtype)
+  for in_packed, in_plane in _sites(order, block):
+    mosaic[in_plane] = packed[in_packed]
+  return mosaic
 
 
 def pack_rows(mosaic: Shaped[np.ndarray, "*batch h w"]) -> Shaped[np.ndarray, "*batch p q 4"]:
@@ -337,6 +336,19 @@ def _channel_order(cfa: str) -> Int[np.ndarray, "n n c"]:
   return np.array(
     [[_xtrans_order(cell[p : p + 3, q : q + 3], cfa) for q in (0, 3)] for p in (0, 3)]
   )
+
+
+def _sites(
+  order: Int[np.ndarray, "n n c"], block: int
+) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+  """For every site of a cell, where it lies in a packed array and in a plane; strided slices."""
+  step = len(order)
+  for (p, q, channel), site in np.ndenumerate(order):
+    y, x = divmod(int(site), block)
+    yield (
+      (..., slice(p, None, step), slice(q, None, step), channel),
+      (..., slice(block * p + y, None, block * step), slice(block * q + x, None, block * step)),
+    )
 
 
 def _xtrans_order(block: Shaped[np.ndarray, "3 3"], cfa: str) -> list[int]:

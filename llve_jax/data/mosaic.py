@@ -1,0 +1,206 @@
+"""Training windows of mosaics: turned, cut and packed so that the colours stay where they are.
+
+A flip changes the phase of a mosaic: turned left-right, RGGB begins with green. The code released
+with Chen et al., "Learning to See in the Dark", CVPR 2018, flips the packed array all the same, so
+that its input claims a picture that lies a pixel beside the target. Here the plane itself is
+turned, and the window begins where the turned plane has the wanted phase again.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import grain
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from llve_jax.data.augment import Pair
+from llve_jax.data.frames import as_float, decode_window, draw_start
+from llve_jax.errors import UserError
+from llve_jax.ops.mosaic import XTRANS, cell_size, crop_cfa, expose, normalize, pack, phase_offset
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+  """A way to lay out a clip [t, h, w, ...] anew; the defaults leave it as it is.
+
+  Attributes:
+    reverse: play it backwards.
+    up_down: turn it upside down.
+    left_right: mirror it.
+    transpose: then make rows of its columns.
+  """
+
+  reverse: bool = False
+  up_down: bool = False
+  left_right: bool = False
+  transpose: bool = False
+
+  @classmethod
+  def draw(cls, rng: np.random.Generator) -> "Turn":
+    """Each with probability 1/2."""
+    return cls(*(rng.integers(2, size=4) == 1).tolist())
+
+  def apply(self, clip: Shaped[np.ndarray, "t h w *c"]) -> Shaped[np.ndarray, "t ..."]:
+    """Returns a view."""
+    chosen = (self.reverse, self.up_down, self.left_right)
+    clip = np.flip(clip, tuple(axis for axis in range(3) if chosen[axis]))
+    return np.swapaxes(clip, 1, 2) if self.transpose else clip
+
+
+class MosaicWindow(grain.transforms.RandomMap):
+  """Cuts a random window of frames and a random square from an encoded example with mosaics.
+
+  Light is normalised by the black levels and white, brightened by the ratio of its frame and cut
+  off at 1. The target may not be smaller than the mosaic: after a flip, a target of packed size
+  would lie half a pixel beside the mosaic.
+
+  Attributes:
+    frames: consecutive frames to keep; only these are decoded.
+    crop: side of the square, in packed pixels; even for X-Trans, whose cell is two of them.
+    keep_negatives: see `ops.mosaic.normalize`.
+    augment: turn the clip, see `Turn`.
+    blind: turn the packed array instead of the plane, as the released code does.
+    cfa: the layout of every window before packing; None is RGGB for Bayer and
+      `ops.mosaic.XTRANS`, the only one that can be packed, for X-Trans.
+  """
+
+  def __init__(
+    self,
+    *,
+    frames: int,
+    crop: int,
+    keep_negatives: bool = True,
+    augment: bool = True,
+    blind: bool = False,
+    cfa: str | None = None,
+  ):
+    self.frames = frames
+    self.crop = crop
+    self.keep_negatives = keep_negatives
+    self.augment = augment
+    self.blind = blind
+    self.cfa = cfa
+
+  def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
+    """Returns "low", float32 [frames, crop, crop, 4 or 9], at most 1, and "high" in [0, 1].
+
+    "high" has 3 channels and 2 (Bayer) or 3 (X-Trans) times the size of "low". A single bright
+    frame is the target of every dark one.
+
+    Raises:
+      UserError: the example is shorter or smaller than the window, its clips do not match, or its
+        layout or levels make no sense.
+    """
+    start = draw_start(element, self.frames, rng)
+    low, high = decode_window(element, start, self.frames)
+    ratio = element["ratio"][start : start + self.frames]
+    try:
+      return self._cut(element, low, high, ratio, rng)
+    except UserError as error:
+      raise UserError(f"{element['clip'].decode()}: {error}") from None
+
+  def _cut(
+    self,
+    element: dict[str, Any],
+    low: Shaped[np.ndarray, "t h w 1"],
+    high: Shaped[np.ndarray, "t h w 3"],
+    ratio: Shaped[np.ndarray, "t"],
+    rng: np.random.Generator,
+  ) -> Pair:
+    cfa, black = element["cfa"].decode(), np.asarray(element["black"])
+    size = cell_size(cfa)
+    if len(black) != len(cfa):
+      raise UserError(f"expected {len(cfa)} black levels, one per letter of {cfa}, found {black}")
+    wanted = self.cfa or ("RGGB" if size == 2 else XTRANS)
+    early = self.augment and not self.blind
+    side = self._check_sizes(low, high, cfa, wanted, room=early or cfa != wanted)
+    turn = Turn.draw(rng) if self.augment else Turn()
+    sites = _site_numbers(size, low.shape[1:3])
+    if early:
+      low, high = turn.apply(low), turn.apply(high)
+      ratio = ratio[::-1] if turn.reverse else ratio
+      sites = turn.apply(sites[None])[0]
+    sites = sites[:size, :size]
+    turned_cfa = "".join(cfa[site] for site in sites.ravel())
+    top, left = _draw_corner(turned_cfa, wanted, low.shape[1:3], side, rng)
+    low = low[:, top : top + side, left : left + side, 0]
+    high = high[:, top : top + side, left : left + side]
+    levels = tuple(black[np.roll(sites, (-top, -left), (0, 1)).ravel()].tolist())
+    light = normalize(low, wanted, levels, float(element["white"]), self.keep_negatives)
+    exposed = [expose(frame, float(factor)) for frame, factor in zip(light, ratio, strict=True)]
+    packed = pack(np.stack(exposed), wanted)
+    if not early:
+      packed, high = turn.apply(packed), turn.apply(high)
+    return {"low": np.ascontiguousarray(packed), "high": as_float(high)}
+
+  def _check_sizes(
+    self, low: np.ndarray, high: np.ndarray, cfa: str, wanted: str, room: bool
+  ) -> int:
+    """Returns the side of the square in pixels.
+
+    Args:
+      low: mosaics.
+      high: targets.
+      cfa: layout of the mosaics.
+      wanted: layout of the window.
+      room: whether the window must be able to begin anywhere in a cell.
+    """
+    height, width = low.shape[1:3]
+    if low.shape[1:3] != high.shape[1:3]:
+      raise UserError(
+        f"expected targets of the size of the mosaics, found mosaics of {width}x{height} and "
+        f"targets of {high.shape[2]}x{high.shape[1]} pixels (width x height)"
+      )
+    cell, block = (2, 2) if cell_size(cfa) == 2 else (6, 3)
+    if self.crop * block % cell:
+      raise UserError(f"crop={self.crop}: expected an even one, since a cell of X-Trans is two")
+    side = self.crop * block
+    spare = cell - 1 if room else 0
+    if side + spare > min(height, width):
+      most = max(min(height, width) - spare, 0) // cell * cell // block
+      why = f", and {spare} more so that it can begin with {wanted}" if room else ""
+      raise UserError(
+        f"crop={self.crop} is larger than a mosaic of {width}x{height} pixels (width x height): "
+        f"it takes {side} pixels{why}; take a crop of at most {most}"
+      )
+    return side
+
+
+def _site_numbers(cell: int, shape: tuple[int, ...]) -> Int[np.ndarray, "h w"]:
+  """Numbers the sites of a cell, row by row, over a plane that turns like one of `shape`.
+
+  All that counts is where in a cell the plane ends.
+  """
+  rows, columns = (np.arange(length % cell + cell) % cell for length in shape)
+  return cell * rows[:, None] + columns
+
+
+@functools.lru_cache
+def _corners(cfa: str, wanted: str) -> tuple[tuple[int, int], ...]:
+  """Every crop, less than a cell, that turns the layout `cfa` into `wanted`.
+
+  Bayer has one, X-Trans has two, since it repeats half a cell down and to the right.
+  """
+  phase_offset(cfa, wanted)  # Raises if there is none.
+  size = cell_size(cfa)
+  crops = [(top, left) for top in range(size) for left in range(size)]
+  return tuple(crop for crop in crops if crop_cfa(cfa, *crop) == wanted)
+
+
+def _draw_corner(
+  cfa: str, wanted: str, shape: tuple[int, ...], side: int, rng: np.random.Generator
+) -> tuple[int, int]:
+  """Draws where a square begins, among all places where it is laid out as `wanted`."""
+  size = cell_size(cfa)
+  # For each corner: how many steps of a cell there are down and to the right.
+  steps = np.array(
+    [
+      [(length - side - first) // size + 1 for length, first in zip(shape, corner, strict=True)]
+      for corner in _corners(cfa, wanted)
+    ]
+  )
+  count = steps.prod(axis=1)
+  number = rng.choice(len(count), p=count / count.sum())
+  top, left = _corners(cfa, wanted)[number] + size * rng.integers(steps[number])
+  return int(top), int(left)
