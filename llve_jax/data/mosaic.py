@@ -17,7 +17,8 @@ from jaxtyping import Int, Shaped
 from llve_jax.data.augment import Pair
 from llve_jax.data.frames import as_float, decode_window, draw_start
 from llve_jax.errors import UserError
-from llve_jax.ops.mosaic import XTRANS, cell_size, crop_cfa, expose, normalize, pack, phase_offset
+from llve_jax.ops.mosaic import XTRANS, cell_size, crop_cfa, pack, phase_offset
+from llve_jax.ops.raw_light import expose, normalize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class MosaicWindow(grain.transforms.RandomMap):
   Attributes:
     frames: consecutive frames to keep; only these are decoded.
     crop: side of the square, in packed pixels; even for X-Trans, whose cell is two of them.
-    keep_negatives: see `ops.mosaic.normalize`.
+    keep_negatives: see `ops.raw_light.normalize`.
     augment: turn the clip, see `Turn`.
     blind: turn the packed array instead of the plane, as the released code does.
     cfa: the layout of every window before packing; None is RGGB for Bayer and

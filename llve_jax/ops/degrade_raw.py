@@ -109,7 +109,7 @@ def apply_raw(
     color_matrix: see `unprocess`.
 
   Returns:
-    Mosaics; `mosaic.normalize` with the same levels gives back light, noise included.
+    Mosaics; `raw_light.normalize` with the same levels gives back light, noise included.
 
   Raises:
     UserError: the frames are not uint8 [t, h, w, 3], or levels, gains or letters make no sense.

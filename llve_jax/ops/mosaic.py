@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 
 from llve_jax.errors import UserError
 
@@ -84,7 +84,7 @@ def phase_offset(cfa: str, wanted: str) -> tuple[int, int]:
 
 def color_sites(cfa: str, shape: tuple[int, int]) -> Int[np.ndarray, "h w"]:
   """The colour of every pixel of a plane of `shape` (h, w): 0 red, 1 green, 2 blue."""
-  return _tile(np.vectorize(_COLORS.index)(_cell(cfa)), shape)
+  return tile_cell(np.vectorize(_COLORS.index)(_cell(cfa)), shape)
 
 
 def pack(mosaic: Shaped[np.ndarray, "*batch h w"], cfa: str) -> Shaped[np.ndarray, "*batch p q c"]:
@@ -130,7 +130,7 @@ def unpack(
   """
   order = _channel_order(cfa)
   channels = order.shape[-1]
-  _check_channels(packed, cfa, channels)
+  check_channels(packed, cfa, channels)
   *batch, rows, columns, _ = packed.shape
   block = 2 if channels == 4 else 3
   mosaic = np.empty((*batch, rows * block, columns * block), packed.dtype)
@@ -160,7 +160,7 @@ def unpack_rows(packed: Shaped[np.ndarray, "*batch p q 4"]) -> Shaped[np.ndarray
   Raises:
     UserError: not four channels.
   """
-  _check_channels(packed, "2x2 blocks", 4)
+  check_channels(packed, "2x2 blocks", 4)
   return _from_blocks(packed, 2)
 
 
@@ -181,7 +181,7 @@ def flip_packed(
     The packed array and the layout of the flipped plane.
   """
   order = _channel_order(cfa)
-  _check_channels(packed, cfa, order.shape[-1])
+  check_channels(packed, cfa, order.shape[-1])
   flipped = np.flip(packed, _axis(axis) - 1)
   if blind:
     return flipped, cfa
@@ -202,78 +202,13 @@ def transpose_packed(
   Arguments and result as those of `flip_packed`.
   """
   channels = _channel_order(cfa).shape[-1]
-  _check_channels(packed, cfa, channels)
+  check_channels(packed, cfa, channels)
   turned = np.swapaxes(packed, -3, -2)
   if blind:
     return turned, cfa
   # Red's row becomes red's column, which is blue's row; the row beside the square becomes a column.
   order = [0, 3, 2, 1] if channels == 4 else [3, 1, 4, 0, 2, 5, 7, 6, 8]
   return turned[..., order], transpose_cfa(cfa)
-
-
-def normalize(
-  mosaic: Shaped[np.ndarray, "*batch h w"],
-  cfa: str,
-  black: tuple[float, ...],
-  white: float,
-  keep_negatives: bool = True,
-) -> Float[np.ndarray, "*batch h w"]:
-  """Sensor numbers to light: (raw - black) / (white - black), float32, at most 1.
-
-  Args:
-    mosaic: sensor numbers.
-    cfa: layout; says to which site each black level belongs.
-    black: one level per letter of `cfa`.
-    white: the level that becomes 1.
-    keep_negatives: noise around black is as often below it as above. The code released with
-      "Learning to See in the Dark" cuts it off at 0 (False), which makes dark areas too bright on
-      average.
-
-  Raises:
-    UserError: not one black level per letter, or white is not above black.
-  """
-  size = cell_size(cfa)
-  if len(black) != len(cfa) or not max(black) < white:
-    raise UserError(
-      f"expected {len(cfa)} black levels, one per letter of {cfa}, all below white, found black "
-      f"{black} and white {white}"
-    )
-  level = np.asarray(black, np.float32)
-  dark = _tile(level.reshape(size, size), (mosaic.shape[-2], mosaic.shape[-1]))
-  light = (mosaic.astype(np.float32) - dark) / (np.float32(white) - dark)
-  return np.clip(light, None if keep_negatives else 0, 1)
-
-
-def exposure_ratio(long_seconds: float, short_seconds: float, cap: float = 300.0) -> float:
-  """How many times longer the long exposure is, at most `cap`.
-
-  300 is the cap of "Learning to See in the Dark", where 10 s / 0.033 s counts as 300.
-
-  Raises:
-    UserError: an exposure is not positive.
-  """
-  if not (long_seconds > 0 and short_seconds > 0):
-    raise UserError(f"expected exposures above 0 s, found {long_seconds} and {short_seconds}")
-  return min(long_seconds / short_seconds, cap)
-
-
-def expose(light: Float[np.ndarray, "..."], ratio: float) -> Float[np.ndarray, "..."]:
-  """Brightens light by the exposure ratio; what exceeds white is cut off at 1."""
-  return np.minimum(light * np.asarray(ratio, light.dtype), 1)
-
-
-def bin_rgb(packed: Shaped[np.ndarray, "*batch p q 4"]) -> Float[np.ndarray, "*batch p q 3"]:
-  """RGB at half size from a packed Bayer mosaic: red, the mean of the greens, blue; float32.
-
-  Chen et al., "Seeing Motion in the Dark", ICCV 2019, feed their network such frames.
-
-  Raises:
-    UserError: not four channels.
-  """
-  _check_channels(packed, "Bayer", 4)
-  light = packed.astype(np.float32)
-  green = (light[..., 1] + light[..., 3]) / 2
-  return np.stack([light[..., 0], green, light[..., 2]], axis=-1)
 
 
 def _cell(cfa: str) -> Shaped[np.ndarray, "n n"]:
@@ -293,7 +228,7 @@ def _axis(axis: Axis) -> int:
   return axes[axis]
 
 
-def _tile(cell: Shaped[np.ndarray, "n n"], shape: tuple[int, int]) -> Shaped[np.ndarray, "h w"]:
+def tile_cell(cell: Shaped[np.ndarray, "n n"], shape: tuple[int, int]) -> Shaped[np.ndarray, "h w"]:
   """Repeats a cell over a plane of `shape` from its top left corner."""
   h, w = shape
   return cell[np.arange(h)[:, None] % len(cell), np.arange(w) % len(cell)]
@@ -316,7 +251,8 @@ def _from_blocks(
   return np.swapaxes(split, -3, -2).reshape(*batch, rows * size, columns * size)
 
 
-def _check_channels(packed: np.ndarray, cfa: str, channels: int) -> None:
+def check_channels(packed: np.ndarray, cfa: str, channels: int) -> None:
+  """Refuses, by a `UserError`, what is no packed array of that many channels."""
   if packed.ndim < 3 or packed.shape[-1] != channels:
     raise UserError(
       f"{cfa}: expected a packed array [..., rows, columns, {channels}], found {packed.shape}"

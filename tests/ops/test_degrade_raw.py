@@ -6,7 +6,7 @@ import scipy.ndimage
 import skimage.color
 
 from llve_jax.errors import UserError
-from llve_jax.ops import degrade_raw, mosaic
+from llve_jax.ops import degrade_raw, mosaic, raw_light
 from llve_jax.ops.color import linear_to_srgb
 from llve_jax.ops.degrade import Degradation
 from llve_jax.ops.mosaic import BAYER, XTRANS
@@ -50,7 +50,7 @@ def test_developing_gives_back_the_clip(cfa):
   )
   assert raw.shape == frames.shape[:3]
   assert raw.dtype == np.uint16
-  light = mosaic.normalize(raw, cfa, (BLACK,) * len(cfa), WHITE)
+  light = raw_light.normalize(raw, cfa, (BLACK,) * len(cfa), WHITE)
   for plane, frame in zip(light, frames, strict=True):
     developed = linear_to_srgb(_demosaic(plane, cfa) * np.array(GAINS)) * 255
     error = np.abs(developed - frame)[2:-2, 2:-2]
@@ -104,7 +104,7 @@ def test_variance_law(cfa, code):
   raw = degrade_raw.apply_raw(
     frames, degradation, np.random.default_rng(0), cfa=cfa, white_balance=GAINS
   )
-  light = mosaic.normalize(raw, cfa, (BLACK,) * len(cfa), WHITE)[0]
+  light = raw_light.normalize(raw, cfa, (BLACK,) * len(cfa), WHITE)[0]
   linear = skimage.color.rgb2xyz(np.full(3, code / 255))[1]
   sites = mosaic.color_sites(cfa, light.shape)
   for color, tint in enumerate((1.2, 1, 1)):

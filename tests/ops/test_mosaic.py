@@ -216,62 +216,6 @@ def test_color_sites(cfa):
       assert "RGB"[sites[y, x]] == _color(cfa, y, x)
 
 
-@pytest.mark.parametrize("cfa", ["GBRG", XTRANS])
-def test_normalize_uses_the_black_level_of_each_site(cfa):
-  black = tuple(500.0 + index for index in range(len(cfa)))
-  side = mosaic.cell_size(cfa)
-  plane = np.random.default_rng(0).integers(400, 1200, (2, 7, 8), np.uint16)
-  light = mosaic.normalize(plane, cfa, black, 1000.0)
-  assert light.dtype == np.float32
-  for index in np.ndindex(plane.shape):
-    level = black[side * (index[1] % side) + index[2] % side]
-    expected = min((float(plane[index]) - level) / (1000 - level), 1)
-    assert light[index] == pytest.approx(expected, abs=1e-6)
-  assert light.min() < 0
-  clipped = mosaic.normalize(plane, cfa, black, 1000.0, keep_negatives=False)
-  np.testing.assert_array_equal(clipped, np.maximum(light, 0))
-
-
-def test_keeping_negatives_keeps_the_mean_of_darkness():
-  noise = np.random.default_rng(0).normal(512, 20, (200, 200))
-  plane = np.round(noise).astype(np.uint16)
-  kept = mosaic.normalize(plane, "RGGB", (512.0,) * 4, 16383.0)
-  cut = mosaic.normalize(plane, "RGGB", (512.0,) * 4, 16383.0, keep_negatives=False)
-  sigma = 20 / (16383 - 512)
-  assert abs(kept.mean()) < 5 * sigma / 200
-  assert cut.mean() == pytest.approx(sigma / np.sqrt(2 * np.pi), rel=0.05)
-
-
-def test_exposure_ratio_is_capped():
-  assert mosaic.exposure_ratio(10, 0.1) == pytest.approx(100)
-  assert mosaic.exposure_ratio(10, 0.033) == 300
-  assert mosaic.exposure_ratio(10, 0.01, cap=2000) == pytest.approx(1000)
-
-
-def test_expose_clips_the_top_only():
-  light = np.array([-0.01, 0.001, 0.5], np.float32)
-  exposed = mosaic.expose(light, 100.0)
-  assert exposed.dtype == np.float32
-  np.testing.assert_allclose(exposed, [-1, 0.1, 1], rtol=1e-6)
-
-
-@pytest.mark.parametrize("cfa", BAYER)
-def test_bin_rgb_averages_the_greens(cfa):
-  plane = _plane(cfa, (2, 3), batch=(2,))
-  binned = mosaic.bin_rgb(mosaic.pack(plane, cfa))
-  assert binned.dtype == np.float32
-  for a in range(2):
-    for b in range(3):
-      for channel, color in enumerate("RGB"):
-        sites = [
-          plane[:, 2 * a + y, 2 * b + x].astype(float)
-          for y in (0, 1)
-          for x in (0, 1)
-          if _color(cfa, y, x) == color
-        ]
-        np.testing.assert_allclose(binned[:, a, b, channel], np.mean(sites, axis=0))
-
-
 @pytest.mark.parametrize(
   ("act", "message"),
   [
@@ -285,13 +229,9 @@ def test_bin_rgb_averages_the_greens(cfa):
     (lambda: mosaic.unpack(np.zeros((2, 2, 9)), mosaic.crop_cfa(XTRANS, 0, 1)), "phase"),
     (lambda: mosaic.pack_rows(np.zeros((4, 3))), "found 3x4"),
     (lambda: mosaic.unpack_rows(np.zeros((4, 3))), "(4, 3)"),
-    (lambda: mosaic.bin_rgb(np.zeros((4, 4, 3))), "(4, 4, 3)"),
     (lambda: mosaic.flip_cfa("RGGB", cast(Any, "h")), "'h'"),
     (lambda: mosaic.flip_packed(np.zeros((4, 4, 3)), "RGGB", "up_down"), "(4, 4, 3)"),
     (lambda: mosaic.phase_offset("RGGB", XTRANS), "no crop"),
-    (lambda: mosaic.normalize(np.zeros((4, 4)), "RGGB", (1.0,), 9.0), "4 black levels"),
-    (lambda: mosaic.normalize(np.zeros((4, 4)), "RGGB", (9.0,) * 4, 9.0), "below white"),
-    (lambda: mosaic.exposure_ratio(10, 0), "10 and 0"),
   ],
 )
 def test_bad_input_is_named(act, message):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llve_jax.errors import UserError
-from llve_jax.ops.mosaic import exposure_ratio
+from llve_jax.ops.raw_light import exposure_ratio
 from tfds_builders.base.scan import Clip, Scan, files_in, require_folder
 
 _TREE = """

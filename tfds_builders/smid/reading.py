@@ -16,7 +16,8 @@ from llve_jax.errors import UserError
 from llve_jax.io.arrays import read_npy
 from llve_jax.io.images import read_image16
 from llve_jax.io.raw import read_raw, read_raw_header, render_srgb
-from llve_jax.ops.mosaic import bin_rgb, expose, exposure_ratio, normalize, pack
+from llve_jax.ops.mosaic import pack
+from llve_jax.ops.raw_light import bin_rgb, expose, exposure_ratio, normalize
 from llve_jax.ops.temporal import RECURSIVE, denoise_stream
 from llve_jax.shapes import Frame8, Frame16
 from tfds_builders.base import generate

@@ -7,7 +7,8 @@ import tensorflow_datasets as tfds
 from llve_jax.data import pipeline
 from llve_jax.data.source import open_split
 from llve_jax.errors import UserError
-from llve_jax.ops.mosaic import normalize, pack
+from llve_jax.ops.mosaic import pack
+from llve_jax.ops.raw_light import normalize
 from tfds_builders.dark_clips import raw
 
 SETTINGS = {"raw": True, "max_height": 49, "max_frames": 5, "segment": 4, "passes": 1}
