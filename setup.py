@@ -52,6 +52,7 @@ setup(
     "exifread>=3.0",  # the maker and model of a raw file
     "flax>=0.12",
     "grain>=0.2.12",
+    "h5py>=3.10",  # Keras weights
     "importlib_resources",  # tensorflow-datasets 4.9.10 needs it and does not say so
     "jax>=0.10,<0.13",
     "jaxtyping>=0.3",

@@ -3,10 +3,11 @@
   python -m experiments.evaluate --workdir=DIR [--config=FILE] [--split=test] [--data_dir=DIR]
   python -m experiments.evaluate --pred=DIR --target=DIR
 
-Both take --protocol=NAME, --json=FILE and --csv=FILE. The first scores every classic baseline in
-the same table; --out=DIR also keeps table, numbers, a strip of frames and the dark clips as mp4.
-Images of two folders are matched by their path without suffix. The last line printed is one line of
-JSON.
+Both take --protocol=NAME[,NAME...], --json=FILE and --csv=FILE, --lpips (AlexNet) and --temporal
+(flicker and warping error of whole clips). The first scores every classic baseline in the same
+table; --out=DIR also keeps tables, numbers, a strip of frames and the dark clips as mp4. Images of
+two folders are matched by their path without suffix; those of a sub-folder are the frames of a
+clip. The last line printed is one line of JSON; of several protocols the first is on top.
 """
 
 import json
@@ -29,9 +30,10 @@ from llve_jax.io.images import write_image
 from llve_jax.io.video import write_video
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
-from llve_jax.metrics.report import Report, finite_json
+from llve_jax.metrics.perceptual import lpips
+from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
 from llve_jax.metrics.strips import strip
-from llve_jax.train.evaluate import clip_key, frame_method, score
+from llve_jax.train.evaluate import clip_key, frame_method, score_all
 from llve_jax.zoo import trained
 
 if TYPE_CHECKING:
@@ -74,6 +76,16 @@ def trained_config(workdir: Path) -> dict[str, Any]:
     raise UserError(f"{path}: not readable as JSON ({error}); give --config=FILE") from None
 
 
+def chosen_protocols(names: str, *, with_lpips: bool = False) -> list[protocols.Protocol]:
+  """The protocols in a list such as "plain,first30", each once, with LPIPS if asked for.
+
+  Raises:
+    UserError: an unknown or ambiguous name.
+  """
+  chosen = [protocols.get(name.strip()) for name in dict.fromkeys(names.split(","))]
+  return [each.with_metrics(lpips_alex=lpips) for each in chosen] if with_lpips else chosen
+
+
 def evaluate_split(
   workdir: Path,
   *,
@@ -83,22 +95,38 @@ def evaluate_split(
   protocol: str = "plain",
   out: Path | None = None,
 ) -> Report:
+  """`evaluate_protocols` under one protocol."""
+  options: dict[str, Any] = {"config": config, "split": split, "data_dir": data_dir, "out": out}
+  return evaluate_protocols(workdir, [protocols.get(protocol)], **options)[0]
+
+
+def evaluate_protocols(
+  workdir: Path,
+  chosen: Sequence[protocols.Protocol],
+  *,
+  config: Mapping[str, Any] | None = None,
+  split: str = "test",
+  data_dir: str | None = None,
+  temporal: bool = False,
+  out: Path | None = None,
+) -> list[Report]:
   """Scores the network of `workdir` and every classic baseline on a split.
 
   Args:
     workdir: of a training run.
+    chosen: how frames are compared; a report for each.
     config: names the data set; what training left in the workdir if not given.
     split: of that data set.
     data_dir: where TFDS keeps data sets, if not where the configuration says.
-    protocol: how frames are compared.
+    temporal: whether to score flicker and warping error of the clips.
     out: an existing folder for table.txt, metrics.json, frames.csv, strip.png and, for each clip,
       `<clip>_<variant>_dark.mp4`.
   """
-  chosen = protocols.get(protocol)
   network = trained.load(workdir)
   config = trained_config(workdir) if config is None else config
   clips = split_clips(config["data"], split, data_dir)
-  methods = {**CLASSIC, network.name: lambda: frame_method(network)}
+  rounded = not any(protocol.floats for protocol in chosen)
+  methods = {**CLASSIC, network.name: lambda: frame_method(network, rounded=rounded)}
   about = {
     "workdir": str(workdir),
     "weights": network.origin,
@@ -110,20 +138,26 @@ def evaluate_split(
     "jax": jax.__version__,
     "llve_jax": llve_jax.__version__,
   }
-  report = score(
+  reports = score_all(
     methods,
     announced(clips()),
     chosen,
     headline=network.name,
     about=about,
+    temporal=temporal,
   )
   if out is not None:
     with replacing(out / "table.txt") as temporary:
-      temporary.write_text(report.table())
-    report.write_json(out / "metrics.json")
-    report.write_csv(out / "frames.csv")
-    write_pictures(out, clips(), report, network)
-  return report
+      temporary.write_text(tables(reports))
+    write_json(reports, out / "metrics.json")
+    write_csv(reports, out / "frames.csv")
+    write_pictures(out, clips(), reports[0], network)
+  return reports
+
+
+def tables(reports: Iterable[Report]) -> str:
+  """The table of each protocol, one below the other."""
+  return "\n".join(report.table() for report in reports)
 
 
 def announced(clips: Iterable["EvalClip"]) -> Iterator["EvalClip"]:
@@ -159,13 +193,19 @@ def write_pictures(
   write_image(out / "strip.png", strip(rows, ["input", classic, network.name, "target"]))
 
 
-def summary(report: Report) -> dict[str, Any]:
-  """What the last line says: the headline's metrics, and its margin over the best baseline."""
+def summary(reports: Sequence[Report]) -> dict[str, Any]:
+  """What the last line says: the headline's metrics, and its margin over the best baseline.
+
+  Of several protocols the first is on top; all are under "protocols".
+  """
+  report = reports[0]
   line: dict[str, Any] = {**report.means(report.headline), "protocol": report.protocol.name}
   if set(CLASSIC) <= set(report.methods):
     best = best_baseline(report)
     line["margin"] = line["psnr"] - report.means(best)["psnr"]
     line["best_classic"] = best
+  if len(reports) > 1:
+    line["protocols"] = {each.protocol.name: each.means(each.headline) for each in reports}
   return finite_json(line)
 
 
@@ -177,7 +217,10 @@ def define_flags() -> None:
   config_flags.DEFINE_config_file("config", None, "Configuration, if not the one in the workdir.")
   flags.DEFINE_string("split", "test", "Split of the data set.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
-  flags.DEFINE_string("protocol", "plain", f"One of: {', '.join(protocols.PROTOCOLS)}.")
+  known = ", ".join(protocols.PROTOCOLS)
+  flags.DEFINE_string("protocol", "plain", f"One or more, with commas between, of: {known}.")
+  flags.DEFINE_bool("temporal", False, "Score flicker and warping error of whole clips too.")
+  flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
   flags.DEFINE_string("json", None, "File for the means.")
   flags.DEFINE_string("csv", None, "File for the scores of every frame.")
   flags.DEFINE_string("out", None, "Folder for table, numbers, strip and dark clips (--workdir).")
@@ -196,29 +239,34 @@ def main(argv: Sequence[str]) -> None:
   for file in (values.json, values.csv, values.out):  # before the work, not after it
     if file is not None and not Path(file).absolute().parent.is_dir():
       raise UserError(f"{file}: the folder {Path(file).parent} does not exist; create it first")
+  chosen = chosen_protocols(values.protocol, with_lpips=values.lpips)
   enable_cache()
   if folders:
-    report = score_folders(values.pred, values.target, protocols.get(values.protocol))
+    reports = [
+      score_folders(values.pred, values.target, protocol, temporal=values.temporal)
+      for protocol in chosen
+    ]
   else:
     out = None if values.out is None else Path(values.out)
     if out is not None and not out.is_dir():
       if out.exists():
         raise UserError(f"{out}: expected a folder, found a file; give --out another name")
       out.mkdir()
-    report = evaluate_split(
+    reports = evaluate_protocols(
       Path(values.workdir),
+      chosen,
       config=values.config,
       split=values.split,
       data_dir=values.data_dir,
-      protocol=values.protocol,
+      temporal=values.temporal,
       out=out,
     )
   if values.json is not None:
-    report.write_json(values.json)
+    write_json(reports, values.json)
   if values.csv is not None:
-    report.write_csv(values.csv)
-  print(report.table())
-  print(json.dumps(summary(report)))
+    write_csv(reports, values.csv)
+  print(tables(reports))
+  print(json.dumps(summary(reports)))
 
 
 if __name__ == "__main__":

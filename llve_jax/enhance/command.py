@@ -102,9 +102,8 @@ def _network(
   enhancer = trained.load(workdir)
   plan = make_plan(height, width, enhancer.traits, tile=tile, batch=batch)
   _say(f"{enhancer.name} from {workdir}: {plan}; compiling, once (the next run is faster) ...")
-  return lambda frames: enhance_frames(
-    enhancer, enhancer.traits, frames, tile=tile, batch=plan.batch
-  )
+  apply = enhancer.stream if enhancer.traits.streaming else enhancer
+  return lambda frames: enhance_frames(apply, enhancer.traits, frames, tile=tile, batch=plan.batch)
 
 
 def _classic(name: str, batch: int | None) -> FrameStream:

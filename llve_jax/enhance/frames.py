@@ -7,7 +7,10 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -58,13 +61,18 @@ def make_plan(
     batch: frames per call; None: up to 8, as long as they are no more pixels than one largest tile.
 
   Raises:
-    UserError: the network does not map sRGB frames to frames of the same size, it needs the whole
-      frame but `tile` is smaller, or `tile` is too small for its receptive field.
+    UserError: the network does not map sRGB frames to frames of the same size, it needs several
+      frames for one, it needs the whole frame but `tile` is smaller, or `tile` is too small for its
+      receptive field.
   """
   if traits.scale != 1 or traits.input_kind != "srgb":
     raise UserError(
       "expected a network from sRGB frames to sRGB frames of the same size, found one for "
       f"{traits.input_kind!r} input with scale {traits.scale}; this tool cannot run it yet"
+    )
+  if traits.frames > 1 and not traits.streaming:
+    raise UserError(
+      f"this network looks at {traits.frames} frames at a time; this tool cannot run it yet"
     )
   if (tile is not None and tile < 1) or (batch is not None and batch < 1):
     raise UserError(f"tile and batch must be at least 1, got tile {tile}, batch {batch}")
@@ -97,7 +105,7 @@ def make_plan(
 
 
 def enhance_frames(
-  apply: Callable[[Clip], Clip],
+  apply: Callable[..., Any],
   traits: Traits,
   frames: Iterable[Frame8],
   *,
@@ -111,7 +119,9 @@ def enhance_frames(
   the next one is read, so at most two batches are held.
 
   Args:
-    apply: from a clip [b, 1, h, w, 3] in [0, 1] to the enhanced clip of the same shape.
+    apply: from a clip [b, 1, h, w, 3] in [0, 1] to the enhanced clip of the same shape. Of a
+      network that streams: from (clip [1, b, h, w, 3], carry) to (enhanced clip, carry); every tile
+      keeps a carry of its own.
     traits: what the network says about itself.
     frames: uint8 [h, w, 3], all of one size.
     tile: as `make_plan`.
@@ -126,10 +136,11 @@ def enhance_frames(
     return
   height, width = first.shape[:2]
   plan = make_plan(height, width, traits, tile=tile, batch=batch)
+  start = _Streaming(apply, plan) if traits.streaming else partial(_start, apply, plan)
   running: _Running | None = None
   for group in batches(itertools.chain([first], iterator), plan.batch):
     # Dispatched before the batch before it is fetched: the accelerator never waits for files.
-    following = _Running(plan, len(group), _start(apply, plan, group))
+    following = _Running(plan, len(group), start(group))
     if running is not None:
       yield from running.fetch()
     running = following
@@ -161,8 +172,33 @@ class _Running:
     yield from frames[: self.count]
 
 
+class _Streaming:
+  """Runs batch after batch of a network that remembers, a carry for each tile."""
+
+  def __init__(self, step: Callable[[Clip, Any], tuple[Clip, Any]], plan: Plan):
+    self._step = step
+    self._plan = plan
+    self._carries: list[Any] = [None] * plan.tile_count
+
+  def __call__(self, group: list[Frame8]) -> list[Array]:
+    outputs = []
+    for index, tile in enumerate(_tiles(self._plan, group)):
+      clip, self._carries[index] = self._step(
+        jnp.swapaxes(clips_of(tile), 0, 1), self._carries[index]
+      )
+      outputs.append(_finish(self._plan, jnp.swapaxes(clip, 0, 1)))
+    return outputs
+
+
 def _start(apply: Callable[[Clip], Clip], plan: Plan, group: list[Frame8]) -> list[Array]:
+  return [_finish(plan, apply(clips_of(tile))) for tile in _tiles(plan, group)]
+
+
+def _tiles(plan: Plan, group: list[Frame8]) -> Iterator[np.ndarray]:
+  """The batch, filled up to its size, whole or in tiles."""
   filled = np.stack(group + [group[-1]] * (plan.batch - len(group)))
-  if plan.tile_count == 1:
-    return [frames_of(apply(clips_of(filled)))]
-  return [apply(clips_of(tile))[:, 0] for tile in tiles.split(filled, plan.rows, plan.columns)]
+  return iter([filled]) if plan.tile_count == 1 else tiles.split(filled, plan.rows, plan.columns)
+
+
+def _finish(plan: Plan, clips: Clip) -> Array:
+  return frames_of(clips) if plan.tile_count == 1 else clips[:, 0]

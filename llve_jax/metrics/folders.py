@@ -1,6 +1,8 @@
 """Two folders of images, matched by name and scored."""
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,14 @@ import numpy as np
 from llve_jax.errors import UserError
 from llve_jax.io.images import IMAGE_SUFFIXES, read_image
 from llve_jax.metrics.image import SSIM_WINDOW
+from llve_jax.metrics.perceptual import LEAST_SIDE
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
+from llve_jax.metrics.temporal import clip_scores
+from llve_jax.shapes import Frame8
 
 _LISTED = 10
+_LEAST = {"ssim": SSIM_WINDOW, "lpips_alex": LEAST_SIDE["alexnet"]}  # pixels a metric needs
 
 
 def match_folders(
@@ -40,32 +46,85 @@ def match_folders(
 
 
 def score_folders(
-  pred: str | os.PathLike[str], target: str | os.PathLike[str], protocol: Protocol
+  pred: str | os.PathLike[str],
+  target: str | os.PathLike[str],
+  protocol: Protocol,
+  *,
+  temporal: bool = False,
 ) -> Report:
-  """Scores every image of `pred` against its namesake in `target`.
+  """Scores every image of `pred` that the protocol selects against its namesake in `target`.
 
-  Images of one sub-folder are the frames of one clip; those directly in the folder are one clip
-  called ".". One pair is in memory at a time.
+  Images of one sub-folder are the frames of one clip, in the order of their names, with numbers in
+  them taken as numbers (2 before 10); those directly in the folder are one clip called ".".
+
+  Args:
+    pred: folder of images.
+    target: folder of images with the same names.
+    protocol: what is compared, and how.
+    temporal: whether to add `clip_scores`, which keeps a whole clip in memory; otherwise one pair
+      is in memory at a time.
 
   Raises:
-    UserError: as `match_folders`; or an image cannot be read, is too small, or differs in size.
+    UserError: as `match_folders`; an image cannot be read, is too small, or differs in size; or a
+      clip is too short for the protocol or for temporal metrics.
   """
   report = Report(protocol, "pred", {"pred": str(pred), "target": str(target)})
+  clips: dict[str, list[tuple[str, Path, Path]]] = {}
   for name, pred_file, target_file in match_folders(pred, target):
-    pred_image, target_image = read_image(pred_file), read_image(target_file)
-    if pred_image.shape != target_image.shape:
-      raise UserError(
-        f"{pred_file} is {_size(pred_image)} but {target_file} is {_size(target_image)}; "
-        "width and height must be equal: resize or crop one of them"
-      )
-    if "ssim" in protocol.metrics and min(pred_image.shape[:2]) < SSIM_WINDOW:
-      raise UserError(
-        f"{pred_file} is {_size(pred_image)}; SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW}"
-      )
-    scores = score_frames(protocol, pred_image[None], target_image[None])
     path = Path(name)
-    report.add("pred", path.parent.as_posix(), [path.name], scores)
+    clips.setdefault(path.parent.as_posix(), []).append((path.name, pred_file, target_file))
+  for clip, frames in clips.items():
+    frames.sort(key=lambda frame: _by_number(frame[0]))
+    kept = protocol.kept(len(frames), clip)
+    whole = []
+    for index, (name, pred_file, target_file) in enumerate(frames):
+      if index not in kept and not temporal:
+        continue
+      pair = _read_pair(pred_file, target_file, protocol)
+      if index in kept:
+        report.add("pred", clip, [name], score_frames(protocol, pair[0][None], pair[1][None]))
+      if temporal:
+        whole.append(pair)
+    if temporal:
+      report.add_clip("pred", clip, _score_clip(clip, whole))
   return report
+
+
+def _by_number(name: str) -> list[str | int]:
+  """Sorts frame2 before frame10: text and numbers take turns in the key."""
+  return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def _read_pair(pred_file: Path, target_file: Path, protocol: Protocol) -> tuple[Frame8, Frame8]:
+  pred_image, target_image = read_image(pred_file), read_image(target_file)
+  if pred_image.shape != target_image.shape:
+    raise UserError(
+      f"{pred_file} is {_size(pred_image)} but {target_file} is {_size(target_image)}; "
+      "width and height must be equal: resize or crop one of them"
+    )
+  for name in protocol.metrics:
+    least = _LEAST.get(name, 1) + 2 * protocol.border
+    if min(pred_image.shape[:2]) < least:
+      raise UserError(
+        f"{pred_file} is {_size(pred_image)}; {name.upper()} needs at least {least}x{least} "
+        f"under protocol {protocol.name}"
+      )
+  return pred_image, target_image
+
+
+def _score_clip(clip: str, frames: Sequence[tuple[Frame8, Frame8]]) -> dict[str, float]:
+  sizes = {pred.shape for pred, _ in frames}
+  if len(frames) < 2 or len(sizes) > 1:
+    found = f"{len(frames)} frame(s) of {len(sizes)} size(s)"
+    raise UserError(
+      f"clip {clip}: temporal metrics need two frames or more of one size, found {found}; the "
+      "frames of a clip are the images of one sub-folder"
+    )
+  pred, target = (np.stack(images) for images in zip(*frames, strict=True))
+  try:
+    return clip_scores(pred, target)
+  except ValueError as error:
+    raise UserError(f"clip {clip}: {error}") from error
 
 
 def _images(folder: Path) -> dict[str, Path]:

@@ -11,13 +11,14 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from llve_jax.io.atomic import replacing
 from llve_jax.metrics.protocols import Protocol
+from llve_jax.metrics.temporal import CLIP_METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Report:
     headline: the method whose means stand at the top of the JSON.
     about: what else a reader needs to trust the numbers (checkpoint, split, device); goes to JSON.
     rows: one entry per method and frame, in the order they were scored.
+    clip_scores: (method, clip) -> scores that only a whole clip has, such as flicker.
   """
 
   def __init__(
@@ -47,6 +49,7 @@ class Report:
     self.headline = headline
     self.about = dict(about or {})
     self.rows: list[FrameScore] = []
+    self.clip_scores: dict[tuple[str, str], dict[str, float]] = {}
 
   def add(
     self, method: str, clip: str, frames: list[str], scores: Mapping[str, np.ndarray]
@@ -56,19 +59,37 @@ class Report:
       values = {name: float(value[index]) for name, value in scores.items()}
       self.rows.append(FrameScore(method, clip, frame, values))
 
+  def add_clip(self, method: str, clip: str, scores: Mapping[str, float]) -> None:
+    """Adds what only the whole clip has: metric name, one of `CLIP_METRICS`, to number."""
+    self.clip_scores[method, clip] = dict(scores)
+
+  @property
+  def clip_metrics(self) -> list[str]:
+    """Names of the metrics of whole clips that every clip has; none if one lacks them."""
+    clips = {(row.method, row.clip) for row in self.rows}
+    return [
+      name
+      for name in CLIP_METRICS
+      if clips and all(name in self.clip_scores.get(clip, {}) for clip in clips)
+    ]
+
   @property
   def methods(self) -> list[str]:
     """Names of the methods in the order they were first added."""
     return list(dict.fromkeys(row.method for row in self.rows))
 
   def clip_means(self, method: str) -> dict[str, dict[str, float]]:
-    """Clip name -> metric name -> mean over that clip's frames."""
+    """Clip name -> metric name -> mean over that clip's frames, or the clip's own number."""
     clips: dict[str, list[FrameScore]] = {}
     for row in self.rows:
       if row.method == method:
         clips.setdefault(row.clip, []).append(row)
+    names = self.clip_metrics
     return {
-      clip: {name: _mean([row.scores[name] for row in rows]) for name in self.protocol.metrics}
+      clip: {
+        **{name: _mean([row.scores[name] for row in rows]) for name in self.protocol.metrics},
+        **{name: self.clip_scores[method, clip][name] for name in names},
+      }
       for clip, rows in clips.items()
     }
 
@@ -81,7 +102,8 @@ class Report:
     clips = self.clip_means(method).values()
     if not clips:
       raise KeyError(f"no scores of {method!r}; the report holds {', '.join(self.methods)}")
-    return {name: _mean([clip[name] for clip in clips]) for name in self.protocol.metrics}
+    names = [*self.protocol.metrics, *self.clip_metrics]
+    return {name: _mean([clip[name] for clip in clips]) for name in names}
 
   def identical_frames(self, method: str) -> int:
     """How many frames of `method` equal their target in every pixel."""
@@ -89,16 +111,21 @@ class Report:
 
   def table(self) -> str:
     """The means as text; the header names the protocol, the first line says what it does."""
-    names = list(self.protocol.metrics)
+    names = [*self.protocol.metrics, *self.clip_metrics]
     width = max(len("method"), *(len(method) for method in self.methods))
     head = f"{'method':<{width}}" + "".join(f"  {name:>8}" for name in names)
     head += f"   (protocol: {self.protocol.name})"
-    lines = [f"# {self.protocol.name}: {self.protocol.description}", head, "-" * len(head)]
+    about = [f"# {self.protocol.name}: {self.protocol.description}"]
+    if self.clip_metrics:
+      about.append("# of all frames of a clip as saved in 8 bits, whatever the protocol:")
+      about += [f"#   {name}: {CLIP_METRICS[name]}" for name in self.clip_metrics]
+    lines = [*about, head, "-" * len(head)]
     notes = []
     for method in self.methods:
       means = self.means(method)
       lines.append(
-        f"{method:<{width}}" + "".join(f"  {_text(name, means[name]):>8}" for name in names)
+        f"{method:<{width}}"
+        + "".join(f"  {_text(name, means[name]):>{max(8, len(name))}}" for name in names)
       )
       if same := self.identical_frames(method):
         notes.append(f"{method}: {same} frame(s) identical to the target, so a mean PSNR is inf")
@@ -130,18 +157,35 @@ class Report:
 
   def write_json(self, path: str | os.PathLike[str]) -> None:
     """Writes `to_json()` whole or not at all."""
-    with replacing(path) as temporary:
-      temporary.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n")
+    write_json([self], path)
 
   def write_csv(self, path: str | os.PathLike[str]) -> None:
     """Writes one line per method and frame, after a header line; whole or not at all."""
-    names = list(self.protocol.metrics)
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-      writer = csv.writer(file, lineterminator="\n")
-      writer.writerow(["method", "clip", "frame", *names, "protocol"])
-      for row in self.rows:
-        scores = [repr(row.scores[name]) for name in names]
-        writer.writerow([row.method, row.clip, row.frame, *scores, self.protocol.name])
+    write_csv([self], path)
+
+
+def write_json(reports: Sequence[Report], path: str | os.PathLike[str]) -> None:
+  """Writes the first report; if there are more, all of them too, by protocol, under "protocols"."""
+  content = reports[0].to_json()
+  if len(reports) > 1:
+    content["protocols"] = {report.protocol.name: report.to_json() for report in reports}
+  with replacing(path) as temporary:
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(reports: Sequence[Report], path: str | os.PathLike[str]) -> None:
+  """Writes one line per report, method and frame; whole or not at all.
+
+  The last column names the protocol. What a protocol does not measure is left empty.
+  """
+  names = list(dict.fromkeys(name for report in reports for name in report.protocol.metrics))
+  with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["method", "clip", "frame", *names, "protocol"])
+    for report in reports:
+      for row in report.rows:
+        scores = [repr(row.scores[name]) if name in row.scores else "" for name in names]
+        writer.writerow([row.method, row.clip, row.frame, *scores, report.protocol.name])
 
 
 def finite_json(value: Any) -> Any:
@@ -160,4 +204,6 @@ def _mean(values: list[float]) -> float:
 
 
 def _text(name: str, value: float) -> str:
+  if name in CLIP_METRICS:
+    return f"{value:.4g}"
   return f"{value:.2f}" if name == "psnr" else f"{value:.4f}"

@@ -6,14 +6,14 @@ ResNeXt, bilinear, both); the widths are ours, since its figure 2.10 is lost. Re
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.contract import Traits
+from llve_jax.models.blocks import ConvNorm, leaky_relu
+from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import (
   bilinear_double,
   crop_to,
@@ -21,32 +21,6 @@ from llve_jax.ops.resize import (
   pad_to_multiple,
   transposed_conv_double,
 )
-
-LEAKY_SLOPE = 0.2
-leaky_relu = partial(nn.leaky_relu, negative_slope=LEAKY_SLOPE)
-
-
-class ConvNorm(nn.Module):
-  """Convolution without bias, then batch normalisation (PyTorch's epsilon and momentum)."""
-
-  features: int
-  kernel: int = 3
-  groups: int = 1
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, images: Array, *, train: bool) -> Array:
-    """[n, h, w, c] -> [n, h, w, features]; no activation."""
-    images = nn.Conv(
-      self.features,
-      (self.kernel, self.kernel),
-      feature_group_count=self.groups,
-      use_bias=False,
-      dtype=self.dtype,
-      kernel_init=nn.initializers.he_normal(),
-    )(images)
-    norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)
-    return norm(images.astype(jnp.float32)).astype(self.dtype)  # statistics need 32 bits
 
 
 class ResNeXtBlock(nn.Module):
@@ -144,6 +118,7 @@ class TurntableUNet(nn.Module):
     self, clip: Float[Array, "b t h w 3"], *, train: bool = False
   ) -> dict[str, Float[Array, "b t h w 3"]]:
     """Enhances sRGB frames in [0, 1]; returns `clip`, of the same shape and not clipped."""
+    check_clip("turntable_unet", clip, self.traits)
     batch, time, height, width, channels = clip.shape
     checkpointed = nn.remat(Stage, static_argnums=(2,)) if self.remat else Stage  # 2 is `train`
 

@@ -47,6 +47,28 @@ class Enhancer:
     """`apply`, compiled once for each size."""
     return jax.jit(lambda variables, clip: self.apply(variables, clip))
 
+  def stream(
+    self, clip: Float[Array, "b t h w c"], carry: Any = None
+  ) -> tuple[Float[Array, "b t h w c"], Any]:
+    """Enhances the next frames of a video by a network that streams (`traits.streaming`).
+
+    Args:
+      clip: in [0, 1].
+      carry: what the call before returned; None starts a video.
+
+    Returns:
+      The enhanced clip, clipped to [0, 1], and the carry for the frames that follow.
+    """
+    return self._stream_compiled(self.variables, clip, carry)
+
+  @functools.cached_property
+  def _stream_compiled(self) -> Callable[..., tuple[Array, Any]]:
+    def step(variables: dict[str, Any], clip: Array, carry: Any) -> tuple[Array, Any]:
+      result: Any = self.module.apply(variables, clip, carry=carry)
+      return jnp.clip(result["clip"], 0.0, 1.0), result["carry"]
+
+    return jax.jit(step)
+
   def __call__(self, clip: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
     """Enhances clips in [0, 1]; the result is clipped to [0, 1]."""
     return self.compiled(self.variables, clip)
@@ -70,10 +92,10 @@ def load(path: str | os.PathLike[str]) -> Enhancer:
     )
   read = bundle.load(file)
   module = models.build(read.name, **read.kwargs)
-  stride = module.traits.stride
-  expected = jax.eval_shape(
-    lambda: module.init(jax.random.key(0), jnp.zeros((1, 1, stride, stride, 3)))
-  )
+  traits: Traits = module.traits
+  side = max(traits.stride, traits.least_side)
+  shape = (1, traits.least_frames, side, side, traits.channels)
+  expected = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros(shape)))
   bundle.check_matches(read.variables, expected, file)
   variables = jax.tree.map(jnp.asarray, read.variables)
   return Enhancer(read.name, read.kwargs, module, variables, read.origin)

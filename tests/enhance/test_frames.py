@@ -193,3 +193,42 @@ class TestPlan:
   def test_numbers_below_one(self, wrong):
     with pytest.raises(UserError, match="at least 1"):
       make_plan(64, 64, POINT, **wrong)
+
+
+def test_a_network_that_remembers_gets_its_memory_back_whole_and_in_tiles():
+  """A running sum: frame k is the mean of all frames up to k, whatever the batches and tiles."""
+  traits = Traits(stride=1, receptive_field=1, streaming=True)
+
+  @jax.jit
+  def step(clip, carry):
+    total, count = carry if carry is not None else (jnp.zeros_like(clip[:, 0]), jnp.float32(0))
+    counts = count + jnp.arange(1, clip.shape[1] + 1, dtype=jnp.float32)
+    sums = total[:, None] + jnp.cumsum(clip, axis=1)
+    return sums / counts[None, :, None, None, None], (sums[:, -1], counts[-1])
+
+  frames = noise(7, 20, 30)
+  expected = np.cumsum(frames / 255.0, axis=0) / np.arange(1, 8)[:, None, None, None]
+  for tile in (None, 24):
+    out = np.stack(list(enhance_frames(step, traits, iter(frames), tile=tile, batch=3)))
+    assert np.abs(out - expected * 255).max() <= 0.51
+
+
+def test_a_recurrent_network_is_run_as_it_is_called():
+  module = build("recurrent_unet", widths=(4, 6), blocks=(1, 1), reach=1)
+  frames = noise(5, 24, 32)
+  clip = jnp.asarray(frames[None], jnp.float32) / 255
+  variables = jax.jit(module.init)(jax.random.key(0), clip)
+
+  @jax.jit
+  def step(part, carry):
+    result = module.apply(variables, part, carry=carry)
+    return result["clip"], result["carry"]
+
+  expected = np.clip(np.asarray(module.apply(variables, clip)["clip"][0]), 0, 1) * 255
+  out = np.stack(list(enhance_frames(step, module.traits, iter(frames), batch=2)))
+  assert np.abs(out - expected).max() <= 0.51
+
+
+def test_networks_that_need_several_frames_are_refused():
+  with pytest.raises(UserError, match="9 frames at a time"):
+    make_plan(8, 8, Traits(stride=1, receptive_field=1, frames=9))

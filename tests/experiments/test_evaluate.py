@@ -44,7 +44,8 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def flag_values(**given: object) -> types.SimpleNamespace:
   names = ("pred", "target", "workdir", "config", "data_dir", "json", "csv", "out")
-  values = {**dict.fromkeys(names), "split": "test", "protocol": "plain", **given}
+  values = {**dict.fromkeys(names), "split": "test", "protocol": "plain"}
+  values |= {"temporal": False, "lpips": False, **given}
   return types.SimpleNamespace(**values)
 
 
@@ -206,6 +207,49 @@ def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_ma
     assert read_info(path).average_rate == 12
     assert frames.shape == clip.low.shape
     assert np.abs(frames.astype(float) - clip.low).mean() < 6
+
+
+def test_several_protocols_with_lpips_and_temporal_metrics(
+  workdir, opened, run_main, capsys, monkeypatch
+):
+  # The network behind LPIPS takes long to compile, and tests/metrics knows it.
+  monkeypatch.setattr(
+    evaluate, "lpips", lambda pred, target: jnp.abs(pred - target).mean((1, 2, 3))
+  )
+  names = "plain_float,first30,gt_mean_cidnet"
+  json_file = workdir.parent / "m.json"
+  run_main(workdir=str(workdir), protocol=names, json=str(json_file), temporal=True, lpips=True)
+  printed = capsys.readouterr().out
+  content = json.loads(json_file.read_text())
+  assert content["protocol"] == "plain_float"
+  assert list(content["protocols"]) == names.split(",")
+  for name in names.split(","):
+    assert f"(protocol: {name})" in printed
+    scores = content["protocols"][name]
+    assert {"psnr", "ssim", "lpips_alex", "mabd", "mse_mabd", "flicker", "warp_err"} <= set(scores)
+    assert scores["methods"]["stub_net"]["flicker"] < scores["methods"]["input"]["flicker"]
+  methods = content["methods"]
+  assert methods["stub_net"]["lpips_alex"] < methods["input"]["lpips_alex"]
+  last = json.loads(printed.splitlines()[-1])
+  assert last["psnr"] == content["psnr"]
+  assert last["protocols"]["first30"]["psnr"] == content["protocols"]["first30"]["psnr"]
+
+
+def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
+  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
+  for folder, seed in (("pred", 0), ("target", 1)):
+    (tmp_path / folder).mkdir()
+    write_images(tmp_path / folder / "clip", ["1", "2"], seed)
+  files = {"pred": str(tmp_path / "pred"), "target": str(tmp_path / "target")}
+  run_main(**files, protocol="plain,plain_skimage", temporal=True, csv=str(tmp_path / "f.csv"))
+  with open(tmp_path / "f.csv", newline="") as file:
+    rows = list(csv.DictReader(file))
+  assert "lpips_alex" not in rows[0]
+  assert [row["protocol"] for row in rows] == ["plain"] * 2 + ["plain_skimage"] * 2
+  assert rows[0]["psnr"] == rows[2]["psnr"]
+  assert rows[0]["ssim"] != rows[2]["ssim"]
+  with pytest.raises(UserError, match="'nothing'"):
+    run_main(**files, protocol="plain,nothing")
 
 
 def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):

@@ -8,6 +8,8 @@ import tensorflow as tf
 from llve_jax.errors import UserError
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import match_folders, score_folders
+from llve_jax.metrics.perceptual import lpips
+from llve_jax.metrics.temporal import clip_scores
 
 PLAIN = protocols.get("plain")
 
@@ -129,3 +131,56 @@ def test_identical_images_have_infinite_psnr(tmp_path):
   content = score_folders(tmp_path / "pred", tmp_path / "target", PLAIN).to_json()
   assert content["psnr"] == "inf"
   assert content["ssim"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_frames_are_counted_by_their_numbers(tmp_path):
+  """Frame 10 comes after frame 2; frame5 is the fifth of them."""
+  for seed in range(1, 12):
+    write(tmp_path / "pred" / "clip" / f"frame{seed}.png", seed)
+    write(tmp_path / "target" / "clip" / f"frame{seed}.png", 100 + seed)
+  names = [row.frame for row in score_folders(tmp_path / "pred", tmp_path / "target", PLAIN).rows]
+  assert names == [f"frame{index}" for index in range(1, 12)]
+  report = score_folders(tmp_path / "pred", tmp_path / "target", protocols.get("frame5"))
+  assert [row.frame for row in report.rows] == ["frame5"]
+  for folder in ("pred", "target"):
+    write(tmp_path / folder / "short" / "0.png", 0)
+  with pytest.raises(UserError, match=r"clip short: protocol frame5 .*has 1 frame"):
+    score_folders(tmp_path / "pred", tmp_path / "target", protocols.get("frame5"))
+
+
+def test_temporal_metrics_see_the_whole_clip_whatever_the_protocol(tmp_path):
+  pred = np.stack([write(tmp_path / "pred" / "a" / f"{i}.png", i) for i in range(6)])
+  target = np.stack([write(tmp_path / "target" / "a" / f"{i}.png", 9 + i) for i in range(6)])
+  protocol = protocols.get("frame5")
+  report = score_folders(tmp_path / "pred", tmp_path / "target", protocol, temporal=True)
+  expected = clip_scores(np.ascontiguousarray(pred), np.ascontiguousarray(target))
+  assert report.clip_scores["pred", "a"] == expected
+  assert report.to_json()["flicker"] == expected["flicker"]
+  assert len(report.rows) == 1
+
+
+def test_clips_without_a_time_axis_have_no_temporal_metrics(tmp_path):
+  pred, target = tmp_path / "pred", tmp_path / "target"
+  for folder in (pred, target):
+    write(folder / "a" / "1.png", 0)
+  with pytest.raises(UserError, match=r"clip a: .*two frames or more of one size, found 1 frame"):
+    score_folders(pred, target, PLAIN, temporal=True)
+  for folder in (pred, target):
+    write(folder / "a" / "2.png", 0, 20, 30)
+  with pytest.raises(UserError, match=r"2 frame\(s\) of 2 size\(s\)"):
+    score_folders(pred, target, PLAIN, temporal=True)
+  for folder in (pred, target):
+    for name in ("1", "2"):
+      write(folder / "a" / f"{name}.png", 0, 20, 11)
+  with pytest.raises(UserError, match="clip a: optical flow needs 12 x 12"):
+    score_folders(pred, target, PLAIN, temporal=True)
+
+
+def test_what_a_metric_needs_counts_inside_the_border(tmp_path):
+  pred, target = tmp_path / "pred", tmp_path / "target"
+  for folder in (pred, target):
+    write(folder / "1.png", 0, 26, 40)
+  with pytest.raises(UserError, match="SSIM needs at least 27x27 under protocol plain_crop8"):
+    score_folders(pred, target, protocols.get("plain_crop8"))
+  with pytest.raises(UserError, match="LPIPS_ALEX needs at least 31x31"):
+    score_folders(pred, target, PLAIN.with_metrics(lpips_alex=lpips))

@@ -6,7 +6,7 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.metrics import protocols
-from llve_jax.metrics.report import Report, finite_json
+from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
 
 
 def example() -> Report:
@@ -120,3 +120,74 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
   with pytest.raises(TypeError):
     report.write_json(tmp_path / "metrics.json")
   assert list(tmp_path.iterdir()) == []
+
+
+def with_clip_scores() -> Report:
+  report = example()
+  for method in ("input", "net"):
+    for clip, error in (("a", 0.001), ("b", 0.003)):
+      report.add_clip(method, clip, {"warp_err": error, "mabd": 2.0})
+  return report
+
+
+def test_scores_of_whole_clips_stand_beside_those_of_frames():
+  report = with_clip_scores()
+  assert report.clip_metrics == ["mabd", "warp_err"]
+  assert report.clip_means("net")["b"] == {
+    "psnr": 40.0,
+    "ssim": 1.0,
+    "mabd": 2.0,
+    "warp_err": 0.003,
+  }
+  assert report.means("net")["warp_err"] == pytest.approx(0.002)
+  assert report.to_json()["mabd"] == 2.0
+  lines = report.table().splitlines()
+  assert "as saved in 8 bits, whatever the protocol" in lines[1]
+  assert lines[2].startswith("#   mabd: mean absolute brightness difference")
+  assert lines[3].startswith("#   warp_err: ")
+  assert lines[4].split()[:5] == ["method", "psnr", "ssim", "mabd", "warp_err"]
+  assert lines[4].endswith("(protocol: plain)")
+  assert lines[6].split() == ["input", "22.50", "0.7500", "2", "0.002"]
+
+
+def test_a_clip_score_that_one_clip_lacks_is_no_column():
+  report = with_clip_scores()
+  report.add("net", "c", ["0"], {"psnr": np.array([1.0]), "ssim": np.array([0.0])})
+  assert report.clip_metrics == []
+  assert set(report.means("net")) == {"psnr", "ssim"}
+
+
+def test_every_protocol_names_itself_in_the_header_of_its_table():
+  for name, protocol in protocols.PROTOCOLS.items():
+    report = Report(protocol, "net")
+    report.add("net", "a", ["0"], {"psnr": np.array([1.0]), "ssim": np.array([0.0])})
+    lines = report.table().splitlines()
+    assert lines[0].startswith(f"# {name}: ")
+    assert lines[1].endswith(f"(protocol: {name})")
+
+
+def test_columns_with_long_names_stay_aligned():
+  protocol = protocols.get("plain").with_metrics(lpips_alex=lambda a, b: a)
+  report = Report(protocol, "net")
+  scores = {"psnr": np.array([1.0]), "ssim": np.array([0.0]), "lpips_alex": np.array([0.25])}
+  report.add("net", "a", ["0"], scores)
+  head, row = (report.table().splitlines()[index] for index in (1, 3))
+  assert head.index("lpips_alex") + len("lpips_alex") == row.index("0.2500") + len("0.2500")
+
+
+def test_reports_of_several_protocols_share_files(tmp_path):
+  first, second = example(), Report(protocols.get("frame5").with_metrics(extra=abs), "net")
+  scores = {"psnr": np.array([7.0]), "ssim": np.array([0.5]), "extra": np.array([2.0])}
+  second.add("net", "a", ["4"], scores)
+  write_json([first, second], tmp_path / "metrics.json")
+  content = json.loads((tmp_path / "metrics.json").read_text())
+  assert (content["protocol"], content["psnr"]) == ("plain", 32.5)
+  assert list(content["protocols"]) == ["plain", "frame5"]
+  assert content["protocols"]["frame5"]["psnr"] == 7.0
+  write_csv([first, second], tmp_path / "frames.csv")
+  with open(tmp_path / "frames.csv", newline="") as file:
+    rows = list(csv.DictReader(file))
+  assert [row["protocol"] for row in rows] == ["plain"] * 6 + ["frame5"]
+  assert [row["extra"] for row in rows] == [""] * 6 + ["2.0"]
+  write_json([first], tmp_path / "one.json")
+  assert "protocols" not in json.loads((tmp_path / "one.json").read_text())

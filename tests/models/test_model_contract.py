@@ -12,14 +12,53 @@ import pytest
 from jax import export
 
 from llve_jax import models
+from llve_jax.models.contract import Traits
 
 # Narrow enough to compile in seconds; several entries for networks that take several forms.
 _UNET = {"widths": (4, 8), "bottleneck": 8, "cardinality": 2}
+_RESNET = {"width": 8, "blocks": (1, 1)}
+_ATTENTION = {"widths": (4,), "bottleneck": 8, "deviation": 0.3}
+_DEBLUR = {"features": 4, "blocks": 2, "dropout": 0.0}
 TINY: dict[str, tuple[dict[str, Any], ...]] = {
+  "attention_unet": (
+    _ATTENTION,
+    {**_ATTENTION, "widths": (4, 8), "align_corners": False},
+    {**_ATTENTION, "align_corners": False, "half_resolution": "residual"},
+    {**_ATTENTION, "half_resolution": "released", "centred_padding": True},
+  ),
+  "deblur_gan": (_DEBLUR, {**_DEBLUR, "one_conv_blocks": True, "learn_residual": False}),
+  "cnn3d": ({**_RESNET, "widths": (6, 4), "align_corners": False},),
+  "conv_lstm": (
+    {**_RESNET, "align_corners": False, "unroll": 2},
+    {**_RESNET, "form": "released"},
+  ),
+  "kpn": (
+    {"widths": (4, 6, 8), "burst": 3, "kernel": 3},
+    {"widths": (4, 6, 8), "burst": 4, "kernel": 3, "color": False, "form": "google"},
+  ),
+  "mbllen": ({"features": 8, "depth": 2, "width": 4},),
+  "mbllven": (
+    {"features": 5, "branches": 2, "encoder": (4, 4), "decoder": (3,)},
+    {"features": 4, "branches": 1, "encoder": (3, 4, 4), "decoder": (4, 3), "temporal": "conv3d"},
+  ),
+  "recurrent_unet": ({"widths": (4, 6, 8), "blocks": (1, 1, 1), "reach": 1},),
+  "sci": ({"deviation": 0.3}, {"features": 4, "blocks": 2, "deviation": 0.3}),
+  "sid_unet": ({"widths": (4, 6, 8)}, {"widths": (4, 6, 8), "input_kind": "xtrans"}),
+  "smid_resunet": (
+    {"widths": (4, 6, 8), "blocks": 1},
+    {"widths": (4, 6, 8), "blocks": 2, "input_kind": "bayer"},
+  ),
   "turntable_unet": (
     _UNET,
     {**_UNET, "resnext": False, "bilinear": False, "global_residual": True},
   ),
+  "unpool_unet": ({"widths": (4, 8), "bottleneck": 8},),
+  "unet3d": (
+    {"depth": 2, "base": 3, "upsample": "resize"},
+    {"depth": 1, "base": 4, "variant": "residual"},
+    {"depth": 1, "base": 4, "variant": "bottleneck_residual", "blocks": 1, "temporal": "conv3d"},
+  ),
+  "zero_dce": ({"features": 4, "iterations": 2, "deviation": 0.3},),
 }
 EVERY = [
   pytest.param(name, index, id=f"{name}-{index}")
@@ -33,15 +72,20 @@ def test_every_network_is_tested():
   assert TINY.keys() == models.MODELS.keys()
 
 
-def clips(*size: int, seed: int = 0) -> np.ndarray:
-  return np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
+def clips(traits: Traits, *size: int, seed: int = 0) -> np.ndarray:
+  """A random clip [b, t, h, w, c], or larger where the network needs more."""
+  batch, time, height, width = size
+  time = max(time, traits.least_frames)
+  height, width = (max(side, traits.least_side) for side in (height, width))
+  shape = (batch, time, height, width, traits.channels)
+  return np.random.default_rng(seed).random(shape, dtype=np.float32)
 
 
 @functools.cache
 def network(name: str, index: int) -> tuple[nn.Module, Any, Callable[[Any, Any], jax.Array]]:
   """The module, its variables after one step that moves the statistics, and how to apply it."""
   module = models.build(name, **TINY[name][index])
-  clip = clips(2, 2, 24, 40)
+  clip = clips(module.traits, 2, 2, 24, 40)
   variables = jax.jit(module.init)(jax.random.key(1), clip)
   train = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"])[1])
   variables = {**variables, **train(variables, clip)}
@@ -52,8 +96,9 @@ def network(name: str, index: int) -> tuple[nn.Module, Any, Callable[[Any, Any],
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_any_size_keeps_its_shape(name, index, size):
   module, variables, apply = network(name, index)
-  batch, time, height, width = size
-  out = apply(variables, clips(*size))
+  clip = clips(module.traits, *size)
+  batch, time, height, width, _ = clip.shape
+  out = apply(variables, clip)
   scale = module.traits.scale
   assert out.shape == (batch, time, height * scale, width * scale, 3)
   assert out.dtype == jnp.float32
@@ -62,10 +107,10 @@ def test_any_size_keeps_its_shape(name, index, size):
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_a_clip_does_not_see_another_of_its_batch(name, index):
-  _, variables, apply = network(name, index)
-  clip = clips(2, 2, 24, 40)
+  module, variables, apply = network(name, index)
+  clip = clips(module.traits, 2, 2, 24, 40)
   other = clip.copy()
-  other[1] = clips(2, 24, 40, seed=1)
+  other[1] = clips(module.traits, 1, 2, 24, 40, seed=1)[0]
   before, after = apply(variables, clip), apply(variables, other)
   np.testing.assert_array_equal(after[0], before[0])
   assert np.abs(after[1] - before[1]).max() > 1e-3
@@ -80,9 +125,9 @@ def test_the_receptive_field_is_true_and_tight(name, index):
     pytest.skip("sees the whole frame")
   side = -(-(2 * traits.receptive_field + 4) // traits.stride) * traits.stride
   start = side // 2 // traits.stride * traits.stride
-  clip = np.full((traits.stride, 1, side, side, 3), 0.5, np.float32)
+  clip = np.full_like(clips(traits, traits.stride, 1, side, side), 0.5)
   for phase in range(traits.stride):  # where the pixel lies in its cell of the coarsest grid
-    clip[phase, 0, start + phase, start + phase] = np.nan
+    clip[phase, :, start + phase, start + phase] = np.nan
   reached = np.isnan(apply(variables, clip)).any((1, -1))
   reach = 0
   for phase, plane in enumerate(reached):
@@ -101,8 +146,8 @@ def test_the_output_moves_with_the_input_in_steps_of_the_stride(name, index):
   if traits.whole_frame_only:
     pytest.skip("sees the whole frame")
   margin, stride, scale = traits.receptive_field // 2, traits.stride, traits.scale
-  side = -(-(2 * margin + 8) // stride) * stride
-  big = clips(1, 1, side + stride, side + stride)
+  side = -(-(2 * margin + stride + 8) // stride) * stride
+  big = clips(traits, 1, 1, side + stride, side + stride)
 
   def interior(shift: int) -> np.ndarray:
     out = apply(variables, big[:, :, shift : side + shift, shift : side + shift])
@@ -118,19 +163,74 @@ def test_the_output_moves_with_the_input_in_steps_of_the_stride(name, index):
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
+def test_time_reaches_as_far_as_the_network_says(name, index):
+  module, variables, apply = network(name, index)
+  traits = module.traits
+  middle = max(traits.least_frames, traits.frames // 2 + 1)
+  clip = clips(traits, 1, 2 * middle + 1, 16, 16)
+  other = clip.copy()
+  other[0, middle] = 1 - other[0, middle]
+  before, after = (np.asarray(apply(variables, each)) for each in (clip, other))
+  moved = np.flatnonzero(np.abs(after - before).max((0, 2, 3, 4)) > 0) - middle
+  if traits.streaming:
+    assert moved[0] == 0
+    assert moved[-1] > 0, "remembers nothing"
+  else:
+    assert -moved[0] <= traits.frames // 2 >= moved[-1]
+    assert max(-moved[0], moved[-1]) * 1.5 >= traits.frames // 2, "says more than it sees"
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_video_streams_through_in_parts(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.streaming:
+    pytest.skip("does not stream")
+  clip = clips(module.traits, 2, 5, 17, 24)
+  step = jax.jit(lambda v, x, carry: module.apply(v, x, carry=carry))
+  whole = apply(variables, clip)
+  parts, carry = [], None
+  for part in (clip[:, :2], clip[:, 2:3], clip[:, 3:]):
+    result = step(variables, part, carry)
+    parts.append(result["clip"])
+    carry = result["carry"]
+  np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_what_does_not_fit_is_refused(name, index):
+  module, _, _ = network(name, index)
+  traits = module.traits
+  good = clips(traits, 1, 1, 8, 8)
+  bad = [np.concatenate([good] * 2, axis=-1), good[0]]
+  if traits.least_frames > 1:
+    bad.append(good[:, 1:][:, : traits.least_frames - 1])
+  if traits.least_side > 1:
+    bad.append(good[:, :, : traits.least_side - 1])
+  for clip in bad:
+    with pytest.raises(ValueError, match=f"{name} "):
+      jax.eval_shape(module.init, jax.random.key(0), clip)
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
 def test_exports_with_symbolic_sizes(name, index):
-  _, variables, apply = network(name, index)
+  module, variables, apply = network(name, index)
   specs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), variables)
-  shape = export.symbolic_shape("b, t, h, w, 3")
+  least, side = module.traits.least_frames, module.traits.least_side
+  shape = export.symbolic_shape(
+    f"b, t, h, w, {module.traits.channels}",
+    constraints=[f"t >= {least}", f"h >= {side}", f"w >= {side}"],
+  )
   exported = export.export(apply)(specs, jax.ShapeDtypeStruct(shape, jnp.float32))
   assert exported.platforms == ("cpu",)
   for size in SIZES[:2]:
-    clip = clips(*size)
+    clip = clips(module.traits, *size)
     np.testing.assert_allclose(exported.call(variables, clip), apply(variables, clip), atol=2e-6)
 
 
 def loss_and_gradients(module: nn.Module, variables: Any) -> tuple[jax.Array, Any]:
-  clip, target = clips(2, 1, 17, 24), clips(2, 1, 17, 24, seed=1)
+  # A memory does nothing for the first frame.
+  clip = clips(module.traits, 2, 2 if module.traits.streaming else 1, 17, 24)
+  target = np.random.default_rng(1).random((*clip.shape[:-1], 3), dtype=np.float32)
 
   def loss(params):
     result, _ = module.apply(
@@ -156,7 +256,7 @@ def test_gradients_are_finite_and_reach_every_parameter(name, index):
 def test_bfloat16_computes_near_float32_with_float32_parameters(name, index, dtype):
   module, variables, apply = network(name, index)
   coarse = module.clone(dtype=dtype)
-  clip = clips(1, 1, 24, 40)
+  clip = clips(module.traits, 1, 1, 24, 40)
   shapes = jax.eval_shape(coarse.init, jax.random.key(0), clip)
   assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
   found = jax.jit(lambda v, x: coarse.apply(v, x)["clip"])(variables, clip)
@@ -172,7 +272,7 @@ def test_recomputing_stages_changes_nothing_but_memory(name, index):
   if not hasattr(module, "remat"):
     pytest.skip("has no remat")
   again = module.clone(remat=True)
-  fresh = jax.eval_shape(again.init, jax.random.key(0), clips(1, 1, 8, 8))
+  fresh = jax.eval_shape(again.init, jax.random.key(0), clips(module.traits, 1, 1, 8, 8))
   assert jax.tree.structure(fresh) == jax.tree.structure(variables), "weights would not load"
 
   loss, gradients = loss_and_gradients(module, variables)
@@ -184,7 +284,9 @@ def test_recomputing_stages_changes_nothing_but_memory(name, index):
 
   def convolutions(module: nn.Module) -> int:
     def total(params):
-      return module.apply({**variables, "params": params}, clips(1, 1, 8, 8))["clip"].sum()
+      return module.apply({**variables, "params": params}, clips(module.traits, 1, 1, 8, 8))[
+        "clip"
+      ].sum()
 
     return str(jax.make_jaxpr(jax.grad(total))(variables["params"])).count("conv_general_dilated[")
 

@@ -8,8 +8,10 @@ import pytest
 import tensorflow as tf
 
 from llve_jax.enhance.classic import CLASSIC
+from llve_jax.errors import UserError
 from llve_jax.metrics import protocols
-from llve_jax.train.evaluate import clip_key, frame_method, score
+from llve_jax.metrics.temporal import clip_scores
+from llve_jax.train.evaluate import clip_key, frame_method, score, score_all
 
 PLAIN = protocols.get("plain")
 
@@ -75,6 +77,42 @@ def test_scores_equal_tensorflow_averaged_over_frames_then_clips():
   ]
 
 
+def test_float_results_are_kept_for_protocols_that_take_them():
+  clip = make_clip("a", 0, 3)
+  seen = frame_method(lambda batch: 3.7 * batch, batch=2, rounded=False)(clip.low)
+  assert seen.dtype == np.float32
+  expected = np.clip(np.float32(3.7) * clip.low.astype(np.float32) / 255, 0, 1)
+  np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-6)
+  methods = {"net": lambda: lambda frames: seen, "input": CLASSIC["input"]}
+  chosen = [PLAIN, protocols.get("plain_float")]
+  plain, plain_float = score_all(methods, [clip], chosen)
+  saved = np.rint(255 * seen).astype(np.uint8)
+  for report, pred in ((plain, saved / 255), (plain_float, seen)):
+    psnr = tf.image.psnr(pred.astype(np.float32), clip.high.astype(np.float32) / 255, 1.0)
+    assert report.means("net")["psnr"] == pytest.approx(psnr.numpy().mean(), abs=1e-4)
+  assert plain.means("net") != plain_float.means("net")
+  assert plain.means("input") == plain_float.means("input")
+
+
+def test_every_protocol_selects_its_frames_of_one_run():
+  clip = make_clip("a", 0, 6)
+  runs = []
+
+  def method(frames: np.ndarray) -> np.ndarray:
+    runs.append(len(frames))
+    return frames
+
+  chosen = [PLAIN, protocols.get("frame5")]
+  plain, fifth = score_all({"input": lambda: method}, [clip], chosen, temporal=True)
+  assert runs == [6]
+  assert [row.frame for row in fifth.rows] == ["4"]
+  assert fifth.rows[0].scores == pytest.approx(dict(plain.rows[4].scores))
+  expected = clip_scores(clip.low, clip.high)
+  assert plain.clip_scores["input", "a_0"] == fifth.clip_scores["input", "a_0"] == expected
+  with pytest.raises(UserError, match=r"clip a_0: protocol frame5 .*has 4 frame"):
+    score_all({"input": lambda: method}, [make_clip("a", 0, 4)], chosen)
+
+
 def test_every_clip_gets_a_fresh_method():
   """A gain remembered from the dark clip would make the second one too bright."""
   dark, bright = make_clip("dark", 0, 2), make_clip("bright", 0, 2)
@@ -112,6 +150,8 @@ def test_nothing_to_score_is_an_error():
     score({"input": CLASSIC["input"]}, [], PLAIN)
   with pytest.raises(ValueError, match="at least one method"):
     score({}, [make_clip("a", 0, 1)], PLAIN)
+  with pytest.raises(ValueError, match="one protocol"):
+    score_all({"input": CLASSIC["input"]}, [make_clip("a", 0, 1)], [])
 
 
 def test_a_method_that_changes_the_shape_is_named():
