@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.io.vgg19 import load_vgg19
 from llve_jax.io.weights import packaged_vgg16
-from llve_jax.losses.contract import check_same_shape
-from llve_jax.losses.vgg import Vgg16Loss, as_images, layers_up_to, per_clip, vgg16_features
+from llve_jax.losses.contract import Clip, Mask, PerClip, check_same_shape, trusted
+from llve_jax.losses.vgg import FeatureMaps, Vgg, VggLoss, as_images, per_clip
 
-PerClip = Float[Array, "b"]
+Loss = Callable[..., PerClip]
+Vgg19 = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,15 +33,16 @@ class Objective:
   """
 
   weights: Mapping[str, float]
-  losses: Mapping[str, Callable[..., PerClip]]
+  losses: Mapping[str, Loss]
   frozen: Mapping[str, Any]
 
   def __call__(
     self,
-    pred: Float[Array, "b t h w c"],
-    target: Float[Array, "b t h w c"],
+    pred: Clip,
+    target: Clip,
     frozen: Mapping[str, Any] | None = None,
     *,
+    mask: Mask | None = None,
     key: Array | None = None,
   ) -> tuple[PerClip, dict[str, PerClip]]:
     """Total [b], weighted, and terms {name: [b]}, unweighted. Computed in float32.
@@ -47,25 +51,30 @@ class Objective:
       pred: the network's output, not clipped.
       target: what it should be.
       frozen: `self.frozen`, passed through jit.
-      key: random key for terms that sample (`cobi_vgg16`); None: they use a fixed lattice.
+      mask: 1 where the target may be trusted, 0 elsewhere; None: everywhere. What it does to a term
+        is said in `losses/contract.py`.
+      key: random key for terms that sample (`cobi_...`); None: they use a fixed lattice.
 
     Raises:
-      ValueError: pred and target differ in shape.
+      ValueError: pred and target differ in shape, or the mask does not fit.
     """
     check_same_shape(pred, target)
     pred, target = (jnp.asarray(clip, jnp.float32) for clip in (pred, target))
     frozen = self.frozen if frozen is None else frozen
-    layers = _layers(self.losses)
-    if layers:  # once for all terms that look through the network
+    seen, _ = trusted(pred, target, mask)
+    passes: dict[Vgg, tuple[FeatureMaps, FeatureMaps, Float[Array, ""]]] = {}
+    for vgg, layers in _layers(self.losses).items():  # once for all terms that look through it
+      weights = frozen.get(vgg.network, {})
       maps, target_maps = (
-        vgg16_features(as_images(clip), frozen["vgg16"], layers) for clip in (pred, target)
+        vgg.features(as_images(clip), weights, layers) for clip in (seen, target)
       )
+      passes[vgg] = (maps, target_maps, vgg.span(weights))
     terms = {}
     for name, loss in self.losses.items():
-      if isinstance(loss, Vgg16Loss):
-        terms[name] = per_clip(loss.compare(maps, target_maps, key), pred)
+      if isinstance(loss, VggLoss):
+        terms[name] = per_clip(loss.of_maps(*passes[loss.vgg], key), pred)
       else:
-        terms[name] = loss(pred, target)
+        terms[name] = loss(pred, target, mask=mask)
     total = jnp.zeros(pred.shape[0], jnp.float32)
     for name, term in terms.items():
       total += self.weights[name] * term
@@ -73,7 +82,10 @@ class Objective:
 
 
 def build_objective(
-  weights: Mapping[str, float], losses: Mapping[str, Callable[..., PerClip]]
+  weights: Mapping[str, float],
+  losses: Mapping[str, Loss],
+  vgg19: Vgg19 | None = None,
+  fallback: bool = False,
 ) -> Objective:
   """The objective of the terms in `weights`, looked up in `losses`: `llve_jax.losses.compose`."""
   active: dict[str, float] = {}
@@ -88,15 +100,50 @@ def build_objective(
     if weight != 0:
       active[name] = float(weight)
   chosen = {name: losses[name] for name in active}
-  frozen = {}
-  layers = _layers(chosen)
-  if layers:
-    vgg16 = packaged_vgg16()
-    frozen["vgg16"] = {name: vgg16[name] for name in layers_up_to(layers)}
-  return Objective(active, chosen, frozen)
+  try:
+    return Objective(active, chosen, _frozen(chosen, vgg19))
+  except UserError:
+    if not fallback:
+      raise
+  chosen = {
+    name: loss.on_vgg16() if isinstance(loss, VggLoss) else loss for name, loss in chosen.items()
+  }
+  return Objective(active, chosen, _frozen(chosen, None))
 
 
-def _layers(losses: Mapping[str, Callable[..., PerClip]]) -> tuple[str, ...]:
-  """All VGG-16 layers any of the losses needs, each once."""
-  vgg_losses = [loss for loss in losses.values() if isinstance(loss, Vgg16Loss)]
-  return tuple(dict.fromkeys(layer for loss in vgg_losses for layer in loss.layers))
+def _frozen(losses: Mapping[str, Loss], vgg19: Vgg19 | None) -> dict[str, Any]:
+  """For each network in use, the weights of the layers that any of the losses needs.
+
+  Raises:
+    UserError: there are none, or not of a layer; names the loss.
+  """
+  frozen: dict[str, Any] = {}
+  for name, loss in losses.items():
+    if not isinstance(loss, VggLoss) or not loss.vgg.convolutions(loss.layers):
+      continue
+    try:
+      source = _source(loss.vgg.network, vgg19)
+      part = loss.vgg.weights(loss.layers, source)
+    except UserError as error:
+      raise UserError(
+        f"loss {name!r}: {error}; or fall back on VGG-16: compose(..., fallback=True)"
+      ) from error
+    held = frozen.get(loss.vgg.network, {})
+    frozen[loss.vgg.network] = part if len(part) > len(held) else held
+  return frozen
+
+
+def _source(network: str, vgg19: Vgg19 | None) -> Mapping[str, Any]:
+  if network == "vgg16":
+    return packaged_vgg16()
+  return vgg19 if isinstance(vgg19, Mapping) else load_vgg19(vgg19)
+
+
+def _layers(losses: Mapping[str, Loss]) -> dict[Vgg, tuple[str, ...]]:
+  """For each way a network is run, all layers any of the losses needs, each once."""
+  layers: dict[Vgg, tuple[str, ...]] = {}
+  for loss in losses.values():
+    if isinstance(loss, VggLoss):
+      both = (*layers.get(loss.vgg, ()), *loss.layers)
+      layers[loss.vgg] = tuple(dict.fromkeys(both))
+  return layers

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from llve_jax.losses.contract import MAPS, check_same_shape, euclidean_norm
 from llve_jax.losses.matching import cosine_distances, directions, grid, nearest, sample
-from llve_jax.losses.vgg import FeatureMaps, Vgg16Loss
+from llve_jax.losses.vgg import INPUT, FeatureMaps, Vgg, VggLoss
 
 Maps = Float[Array, "b h w c"]
 PerMap = Float[Array, "b"]
@@ -64,15 +64,44 @@ def cobi(
   check_same_shape(pred, target, MAPS)
   height, width = pred.shape[1:3]
   p, q = directions(pred, target, center)
-  places = (grid(height, width) + 0.5) / max(height, width)
-  if max_positions is not None and height * width > max_positions:
-    kept = sample(height, width, max_positions, key)
-    p, q, places = p[:, kept], q[:, kept], places[kept]
-  matches = jax.vmap(nearest, in_axes=(0, 0, None, None, None))(
-    lax.stop_gradient(p), lax.stop_gradient(q), places, spatial_weight, block
-  )
+  kept = _kept(height, width, max_positions, key)
+  places = _places(height, width)[kept]
+  p, q = p[:, kept], q[:, kept]
+  matches = _matches(p, q, places, spatial_weight, block)
   matched = jnp.take_along_axis(q, matches[:, :, None], axis=1)
   distance = 0.5 * jnp.sum(jnp.square(p - matched), axis=-1)
+  shift = euclidean_norm(places - places[matches])
+  return jnp.mean(distance + spatial_weight * shift, axis=1)
+
+
+def cobi_patches(
+  pred: Maps,
+  target: Maps,
+  *,
+  size: int = 5,
+  spatial_weight: float = 0.1,
+  block: int = 1024,
+  max_positions: int | None = None,
+  key: Array | None = None,
+) -> PerMap:
+  """`cobi` of the patches of `size` x `size` pixels around every pixel, with Euclidean distances.
+
+  d is the root of the mean squared difference of two patches, so that it lies in [0, 1] for frames
+  in [0, 1] and keeps its proportion to d' whatever the size. (The authors take the plain norm of
+  8-bit values, whose scale their released form divides out again.) Outside the frame is 0.
+
+  Raises:
+    ValueError: the shapes differ.
+  """
+  check_same_shape(pred, target, MAPS)
+  height, width = pred.shape[1:3]
+  kept = _kept(height, width, max_positions, key)
+  places = _places(height, width)[kept]
+  # The middle value taken off both, or squares of bright patches drown their differences.
+  middle = lax.stop_gradient(jnp.mean(target, axis=(1, 2), keepdims=True))
+  p, q = (_patches(maps, size, kept, middle) for maps in (pred, target))
+  matches = _matches(p, q, places, spatial_weight, block, root=True)
+  distance = euclidean_norm(p - jnp.take_along_axis(q, matches[:, :, None], axis=1))
   shift = euclidean_norm(places - places[matches])
   return jnp.mean(distance + spatial_weight * shift, axis=1)
 
@@ -139,11 +168,10 @@ def cobi_released(
 def cobi_of_features(
   pred: FeatureMaps, target: FeatureMaps, key: Array | None = None
 ) -> Float[Array, "n"]:
-  """`cobi` of VGG-16 maps conv1_2, conv2_2 and conv3_2 with weights 1, 1 and 0.5.
+  """`cobi` of VGG maps conv1_2, conv2_2 and conv3_2 with weights 1, 1 and 0.5.
 
-  System A names VGG-19, whose weights come with no package; VGG-16 has these three layers too, in
-  the same places. Maps of more than 63 x 63 positions are sampled: at random with a key, which over
-  many steps reaches every position, and on a lattice without.
+  Maps of more than 63 x 63 positions are sampled: at random with a key, which over many steps
+  reaches every position, and on a lattice without.
   """
   total = jnp.zeros(pred["conv1_2"].shape[0], jnp.float32)
   for index, (layer, weight) in enumerate(COBI_LAYERS.items()):
@@ -155,7 +183,65 @@ def cobi_of_features(
   return total
 
 
-cobi_vgg16 = Vgg16Loss(layers=tuple(COBI_LAYERS), compare=cobi_of_features)
+def cobi_of_patches(
+  pred: FeatureMaps, target: FeatureMaps, key: Array | None = None
+) -> Float[Array, "n"]:
+  """`cobi_patches` of the frames themselves, 5 x 5 pixels, sampled as `cobi_of_features` is."""
+  return cobi_patches(pred[INPUT], target[INPUT], block=256, max_positions=MAX_POSITIONS, key=key)
+
+
+# VGG-16 has these three layers too, in the same places; its weights come with a package.
+cobi_vgg16 = VggLoss(tuple(COBI_LAYERS), cobi_of_features)
+cobi_vgg19 = VggLoss(tuple(COBI_LAYERS), cobi_of_features, Vgg("vgg19", "average"))
+cobi_rgb = VggLoss((INPUT,), cobi_of_patches, unit=1.0)
+
+
+def _kept(
+  height: int, width: int, max_positions: int | None, key: Array | None
+) -> Int[Array, "m"] | slice:
+  """Which positions take part."""
+  if max_positions is None or height * width <= max_positions:
+    return slice(None)
+  return sample(height, width, max_positions, key)
+
+
+def _places(height: int, width: int) -> Float[Array, "n 2"]:
+  """Pixel centres in units of the larger side."""
+  return (grid(height, width) + 0.5) / max(height, width)
+
+
+def _matches(
+  p: Vectors,
+  q: Vectors,
+  places: Float[Array, "n 2"],
+  spatial_weight: float,
+  block: int,
+  root: bool = False,
+) -> Int[Array, "b n"]:
+  """`nearest` of every sample, outside differentiation."""
+  search = jax.vmap(nearest, in_axes=(0, 0, None, None, None, None))
+  return search(lax.stop_gradient(p), lax.stop_gradient(q), places, spatial_weight, block, root)
+
+
+def _patches(
+  maps: Maps, size: int, kept: Int[Array, "m"] | slice, middle: Float[Array, "b 1 1 c"]
+) -> Vectors:
+  """The patch around each kept position less `middle`, scaled so that norms are root mean squares.
+
+  Outside the map is 0, and `middle` comes off that too.
+  """
+  maps = jnp.asarray(maps, jnp.float32)
+  height, width, channels = maps.shape[1:]
+  before = (size - 1) // 2
+  padding = ((0, 0), (before, size - 1 - before), (before, size - 1 - before), (0, 0))
+  padded = jnp.pad(maps, padding) - middle.astype(jnp.float32)
+  shifted = [
+    padded[:, row : row + height, column : column + width].reshape(-1, height * width, channels)
+    for row in range(size)
+    for column in range(size)
+  ]
+  vectors = jnp.concatenate([values[:, kept] for values in shifted], axis=-1)
+  return vectors / float(size * channels**0.5)
 
 
 def _relative_softmax(

@@ -1,6 +1,9 @@
-"""What every loss checks, and the one norm they share.
+"""What every loss checks, how it leaves untrusted pixels out, and the one norm they share.
 
-A loss takes `(pred, target)` of one shape and returns one number per clip or map, [b].
+A loss takes `(pred, target)` of one shape and returns one number per clip or map, [b]. Losses on
+clips also take `mask`, [b, t, h, w, 1]: 1 where the target may be trusted, 0 where it may not, as
+where a registered pair shows different things. Pixel losses average over trusted pixels; values in
+between weigh a pixel. Losses that look at neighbourhoods see the target where the mask is 0.
 """
 
 from collections.abc import Sequence
@@ -10,6 +13,10 @@ from jaxtyping import Array, Float
 
 CLIP = "b t h w c"
 MAPS = "b h w c"
+
+Clip = Float[Array, "b t h w c"]
+Mask = Float[Array, "b t h w 1"]
+PerClip = Float[Array, "b"]
 
 
 def check_same_shape(pred: Array, target: Array, axes: str = CLIP) -> None:
@@ -32,6 +39,33 @@ def check_same_shape(pred: Array, target: Array, axes: str = CLIP) -> None:
   for name, array in (("pred", pred), ("target", target)):
     if not jnp.issubdtype(array.dtype, jnp.floating):
       raise ValueError(f"{name} {array.shape} is {array.dtype}; losses expect floats in [0, 1]")
+
+
+def trusted(pred: Clip, target: Clip, mask: Mask | None) -> tuple[Clip, Mask | None]:
+  """The prediction, replaced by the target where the mask is 0, and the mask as floats.
+
+  What stands at untrusted pixels then changes neither loss nor gradient, not even NaN. Checks both
+  clips as `check_same_shape` does.
+
+  Raises:
+    ValueError: the shapes differ, or the mask is not [b, t, h, w, 1].
+  """
+  check_same_shape(pred, target)
+  if mask is None:
+    return pred, None
+  if mask.shape != (*pred.shape[:-1], 1):
+    raise ValueError(f"mask {mask.shape} must have the shape {(*pred.shape[:-1], 1)}")
+  mask = jnp.asarray(mask, pred.dtype)
+  return jnp.where(mask > 0, pred, target), mask
+
+
+def trusted_mean(values: Clip, mask: Mask | None = None) -> PerClip:
+  """Mean over all elements of a clip, each pixel weighed by the mask; 0 if that is 0 all over."""
+  axes = (1, 2, 3, 4)
+  if mask is None:
+    return jnp.mean(values, axis=axes)
+  weight = jnp.sum(mask, axis=axes) * float(values.shape[-1])
+  return jnp.sum(values * mask, axis=axes) / jnp.where(weight > 0, weight, 1.0)
 
 
 def euclidean_norm(

@@ -63,15 +63,18 @@ def nearest(
   places: Float[Array, "n 2"],
   spatial_weight: float,
   block: int,
+  root: bool = False,
 ) -> Int[Array, "n"]:
   """For each p_i the index j of least |p_i - q_j|^2 / 2 + spatial_weight * |places_i - places_j|.
 
-  For unit vectors the first part is 1 - cos. The first of several equal minima wins.
+  For unit vectors the first part is 1 - cos; with `root` it is |p_i - q_j|. The first of several
+  equal minima wins.
   """
   count = p.shape[0]
   blocks = -(-count // min(block, count))
   size = -(-count // blocks)
   padding = blocks * size - count
+  own = _half_square(p)[:, None]  # moves no minimum, unless under the root
 
   def split(array: Array, fill: float = 0.0) -> Array:
     widths = [(0, padding)] + [(0, 0)] * (array.ndim - 1)
@@ -85,7 +88,10 @@ def nearest(
     apart = jnp.sqrt(jnp.square(down) + jnp.square(across))
     # argmin in two passes: on CPUs XLA makes it a scalar loop, three times slower. The barrier has
     # both passes read one stored table; computed twice, roundings could differ and none be least.
-    cost = lax.optimization_barrier(half - _dot(p, q_block) + spatial_weight * apart)
+    difference = half - _dot(p, q_block)
+    if root:
+      difference = jnp.sqrt(2.0 * jnp.maximum(own + difference, 0.0))
+    cost = lax.optimization_barrier(difference + spatial_weight * apart)
     least = jnp.min(cost, axis=1)
     column = lax.broadcasted_iota(jnp.int32, cost.shape, 1)
     where = jnp.min(jnp.where(cost <= least[:, None], column, size - 1), axis=1)

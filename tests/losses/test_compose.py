@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
+from llve_jax.io.vgg19 import VGG19_VARIABLE
 from llve_jax.losses import LOSSES, compose
+from llve_jax.losses.vgg import VggLoss
 
 
 @pytest.fixture
@@ -79,8 +81,24 @@ def test_the_network_runs_once_for_all_terms_that_need_it(clips):
   objective = compose({"vgg16": 1.0, "cobi_vgg16": 1.0})
   traced = jax.make_jaxpr(objective)(*clips, objective.frozen)
   assert str(traced).count("conv_general_dilated[") == 2 * 10  # conv1_1 ... conv4_3, two clips
-  _, terms = objective(*clips)
-  np.testing.assert_allclose(terms["cobi_vgg16"], LOSSES["cobi_vgg16"](*clips), rtol=1e-5)
+
+
+def test_one_pass_for_each_way_a_network_is_run(clips, narrow):
+  names = (
+    *("vgg19_smoid", "vgg19_mbllen", "vgg19_deblurgan"),  # maximum: conv1_1 ... conv4_2
+    *("vgg19_smid", "cobi_vgg19"),  # mean: conv1_1 ... conv4_2
+    *("vgg19_mbllen_released", "cobi_rgb", "l1"),  # swapped: conv1_1 ... conv3_4; none; none
+  )
+  objective = compose(dict.fromkeys(names, 1.0), vgg19=narrow["vgg19"])
+  traced = jax.make_jaxpr(objective)(*clips, objective.frozen)
+  assert str(traced).count("conv_general_dilated[") == 2 * (10 + 10 + 8)
+  assert set(objective.frozen) == {"vgg19"}
+  _, terms = jax.jit(objective)(*clips, objective.frozen)
+  for name in names:
+    loss = LOSSES[name]
+    options = {"frozen": narrow} if isinstance(loss, VggLoss) else {}
+    expected = jax.jit(loss)(*clips, **options)
+    np.testing.assert_allclose(terms[name], expected, rtol=1e-4, err_msg=name)
 
 
 def test_half_precision_predictions_are_compared_in_float32(clips):
@@ -101,3 +119,43 @@ def test_key_moves_the_sampling_and_nothing_else():
   assert one["cobi_vgg16"] != two["cobi_vgg16"]
   lattice = call(*clips, objective.frozen)["cobi_vgg16"]
   np.testing.assert_allclose(one["cobi_vgg16"], lattice, rtol=0.1)
+
+
+def test_vgg19_comes_from_a_file_or_the_environment(clips, keras_blocks, monkeypatch):
+  given = compose({"vgg19_mbllen": 1.0}, vgg19=keras_blocks).frozen["vgg19"]
+  assert list(given)[-2:] == ["conv3_4", "input"]
+  monkeypatch.setenv(VGG19_VARIABLE, str(keras_blocks))
+  assert compose({"vgg19_mbllen": 1.0}).frozen["vgg19"]["conv3_4"] is given["conv3_4"]
+
+
+def test_no_vgg19_says_which_loss_and_where_to_get_it(monkeypatch):
+  monkeypatch.delenv(VGG19_VARIABLE, raising=False)
+  with pytest.raises(UserError) as caught:
+    compose({"l1": 1.0, "vgg19_smid": 1.0})
+  for part in ("'vgg19_smid'", VGG19_VARIABLE, "https://", "fallback=True"):
+    assert part in str(caught.value)
+
+
+def test_a_layer_the_file_lacks_is_named(keras_blocks):
+  with pytest.raises(UserError, match=r"'vgg19_smid'.*conv4_1.*up to conv3_4"):
+    compose({"vgg19_mbllen": 1.0, "vgg19_smid": 1.0}, vgg19=keras_blocks)
+
+
+def test_vgg16_stands_in_only_when_told_to(clips, monkeypatch):
+  monkeypatch.delenv(VGG19_VARIABLE, raising=False)
+  objective = compose({"l1": 1.0, "vgg19_mbllen": 1.0, "cobi_rgb": 1.0}, fallback=True)
+  assert set(objective.frozen) == {"vgg16"}
+  assert list(objective.frozen["vgg16"])[-1] == "conv3_3"  # for conv3_4
+  terms = jax.jit(objective)(*clips, objective.frozen)[1]
+  assert np.all(terms["vgg19_mbllen"] > 0)
+  np.testing.assert_allclose(terms["l1"], LOSSES["l1"](*clips), rtol=1e-6)
+
+
+def test_fallback_is_not_taken_where_there_are_weights(narrow):
+  objective = compose({"vgg19_mbllen": 1.0}, vgg19=narrow["vgg19"], fallback=True)
+  assert set(objective.frozen) == {"vgg19"}
+
+
+def test_a_mask_of_another_shape_is_named(clips):
+  with pytest.raises(ValueError, match=r"mask \(2, 2, 24, 24, 3\).*\(2, 2, 24, 24, 1\)"):
+    compose({"l1": 1.0})(*clips, mask=jnp.ones_like(clips[0]))

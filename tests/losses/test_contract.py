@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from llve_jax.losses.contract import check_same_shape, euclidean_norm
+from llve_jax.losses.contract import check_same_shape, euclidean_norm, trusted, trusted_mean
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,21 @@ def test_norm_equals_numpy():
 def test_norm_has_gradient_zero_at_zero_and_the_direction_elsewhere():
   gradient = jax.grad(lambda v: jnp.sum(euclidean_norm(v)))(jnp.array([[0.0, 0.0], [3.0, 4.0]]))
   np.testing.assert_allclose(gradient, [[0.0, 0.0], [0.6, 0.8]], rtol=1e-6)
+
+
+def test_trusted_mean_weighs_pixels_of_all_channels():
+  values = np.random.default_rng(1).uniform(size=(2, 3, 4, 5, 3)).astype(np.float32)
+  mask = np.random.default_rng(2).uniform(size=(2, 3, 4, 5, 1)).astype(np.float32)
+  expected = [np.average(v, weights=np.repeat(m, 3, -1)) for v, m in zip(values, mask, strict=True)]
+  np.testing.assert_allclose(trusted_mean(jnp.asarray(values), jnp.asarray(mask)), expected, 1e-5)
+  np.testing.assert_allclose(trusted_mean(jnp.asarray(values)), values.mean((1, 2, 3, 4)), 1e-5)
+  assert not np.any(trusted_mean(jnp.asarray(values), jnp.zeros((2, 3, 4, 5, 1))))
+
+
+def test_trusted_takes_masks_of_truth_values():
+  pred, target = jnp.ones((1, 1, 2, 2, 3)), jnp.zeros((1, 1, 2, 2, 3))
+  seen, mask = trusted(
+    pred, target, jnp.array([[True, False], [True, True]])[None, None, ..., None]
+  )
+  np.testing.assert_array_equal(seen[0, 0, ..., 1], [[1, 0], [1, 1]])
+  assert mask.dtype == pred.dtype

@@ -1,4 +1,4 @@
-"""VGG-16 features against TensorFlow run on the same file, read without our loader."""
+"""VGG features against TensorFlow and Keras run on the same files, read without our loader."""
 
 import importlib.metadata
 import pickle
@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from llve_jax.errors import UserError
 from llve_jax.io.weights import packaged_vgg16
 from llve_jax.losses.perceptual import vgg16
-from llve_jax.losses.vgg import Vgg16Loss, layers_up_to, vgg16_features
+from llve_jax.losses.vgg import Vgg, VggLoss
+
+vgg16_features = Vgg().features
+LAYERS = vgg16.layers
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +57,8 @@ def test_runs_no_deeper_than_asked(images):
     lambda x: vgg16_features(x, packaged_vgg16(), ("conv2_1", "conv1_2"))["conv2_1"]
   )(jnp.asarray(images))
   assert str(jaxpr).count("conv_general_dilated[") == 3
-  assert layers_up_to(("conv2_1", "conv1_2")) == ["conv1_1", "conv1_2", "conv2_1"]
-  assert layers_up_to(()) == []
+  assert Vgg().convolutions(("conv2_1", "conv1_2")) == ["conv1_1", "conv1_2", "conv2_1"]
+  assert Vgg().convolutions(()) == Vgg().convolutions(("input",)) == []
 
 
 def test_wrong_input_is_named():
@@ -62,10 +66,10 @@ def test_wrong_input_is_named():
   with pytest.raises(ValueError, match=r"conv9_9.*known: conv1_1"):
     vgg16_features(jnp.zeros((1, 8, 8, 3)), weights, ("conv9_9",))
   with pytest.raises(ValueError, match=r"RGB.*\(1, 8, 8, 4\)"):
-    vgg16_features(jnp.zeros((1, 8, 8, 4)), weights)
+    vgg16_features(jnp.zeros((1, 8, 8, 4)), weights, LAYERS)
   with pytest.raises(ValueError, match=r"conv4_3 needs images of 8 x 8.*\(1, 7, 9, 3\)"):
-    vgg16_features(jnp.zeros((1, 7, 9, 3)), weights)
-  assert vgg16_features(jnp.zeros((1, 8, 8, 3)), weights)["conv4_3"].shape == (1, 1, 1, 512)
+    vgg16_features(jnp.zeros((1, 7, 9, 3)), weights, LAYERS)
+  assert vgg16_features(jnp.zeros((1, 8, 8, 3)), weights, LAYERS)["conv4_3"].shape == (1, 1, 1, 512)
 
 
 def test_a_tie_in_pooling_shares_the_gradient():
@@ -85,7 +89,7 @@ def test_a_loss_is_the_mean_over_frames():
 
   rng = np.random.default_rng(1)
   pred, target = (jnp.asarray(rng.uniform(size=(2, 3, 8, 8, 3)), jnp.float32) for _ in range(2))
-  loss = Vgg16Loss(("conv1_1",), compare)
+  loss = VggLoss(("conv1_1",), compare)
   by_frame = [
     loss(pred[b : b + 1, t : t + 1], target[b : b + 1, t : t + 1])[0]
     for b in range(2)
@@ -100,3 +104,91 @@ def test_given_weights_are_used():
   halved = jax.tree.map(lambda w: w * np.float32(0.5), packaged_vgg16())
   pred, target = jnp.zeros((1, 1, 8, 8, 3)), jnp.ones((1, 1, 8, 8, 3))
   assert vgg16(pred, target, frozen={"vgg16": halved})[0] < 0.9 * vgg16(pred, target)[0]
+
+
+@pytest.fixture(scope="module")
+def keras_model(keras_blocks):
+  """Keras's own layers with the given arrays, taking BGR in 0 ... 255 less the mean."""
+  arrays = np.load(keras_blocks)
+  x = inputs = tf.keras.Input((None, None, 3))
+  outputs = {}
+  for block, depth in ((1, 2), (2, 2), (3, 4)):
+    if block > 1:
+      x = tf.keras.layers.MaxPooling2D(2, 2)(x)
+    for index in range(1, depth + 1):
+      name = f"block{block}_conv{index}"
+      kernel = arrays[name + "/kernel"]
+      layer = tf.keras.layers.Conv2D(kernel.shape[3], 3, padding="same", name=name)
+      linear = layer(x)
+      layer.set_weights([kernel, arrays[name + "/bias"]])
+      x = tf.keras.layers.ReLU()(linear)
+      outputs |= {f"conv{block}_{index}_linear": linear, f"conv{block}_{index}": x}
+  return tf.keras.Model(inputs, outputs)
+
+
+KERAS_INPUTS = {
+  # preprocess_input turns RGB to BGR and takes the mean off: what the network was trained on
+  "trained": lambda x: tf.keras.applications.vgg19.preprocess_input(255.0 * x),
+  "no_mean": lambda x: 255.0 * x[..., ::-1],
+  "signed_swapped": lambda x: 2.0 * x - 1.0,  # MBLLEN: RGB, though the weights are for BGR
+  "signed": lambda x: (2.0 * x - 1.0)[..., ::-1],
+}
+
+
+@pytest.mark.parametrize("preparation", KERAS_INPUTS)
+def test_vgg19_equals_keras(preparation, keras_model, vgg19_blocks):
+  images = np.random.default_rng(3).uniform(size=(2, 27, 32, 3)).astype(np.float32)
+  golden = keras_model(KERAS_INPUTS[preparation](images.copy()))
+  features = jax.jit(Vgg("vgg19", input=preparation).features, static_argnums=2)
+  maps = features(jnp.asarray(images), vgg19_blocks, tuple(golden))
+  assert set(maps) == set(golden)
+  for name, expected in golden.items():
+    expected = expected.numpy()
+    assert np.abs(maps[name] - expected).max() <= 2e-5 * np.abs(expected).max(), name
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_pooling_and_the_skipped_fourth_equal_tensorflow(pooling, narrow):
+  images = np.random.default_rng(4).uniform(size=(1, 36, 33, 3)).astype(np.float32)
+  pool = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}[pooling]
+  for skip in (False, True):
+    x = 255.0 * images - [123.68, 116.779, 103.939]
+    x = tf.constant(x, tf.float32)
+    for name in Vgg("vgg19").convolutions(("conv5_1",)):
+      if name in ("conv2_1", "conv3_1", "conv4_1") or (name == "conv5_1" and not skip):
+        x = pool(x, 2, 2, "VALID")
+      layer = narrow["vgg19"][name]
+      x = tf.nn.relu(tf.nn.conv2d(x, layer["kernel"], 1, "SAME") + layer["bias"])
+    vgg = Vgg("vgg19", pooling, skip_pool4=skip)
+    found = vgg.features(jnp.asarray(images), narrow["vgg19"], ("conv5_1",))["conv5_1"]
+    assert found.shape[1:3] == ((4, 4) if skip else (2, 2))
+    np.testing.assert_allclose(found, x.numpy(), rtol=1e-3, atol=1e-5 * float(np.max(x)))
+
+
+def test_unit_scales_as_scaling_biases_with_the_input_does(narrow):
+  # A network trained on [0, 1]: 255 times its biases and input give 255 times its maps.
+  rng = np.random.default_rng(5)
+  pred, target = (jnp.asarray(rng.uniform(size=(1, 1, 16, 16, 3)), jnp.float32) for _ in range(2))
+  plain = dict(
+    narrow["vgg19"], input={"scale": np.ones(3, np.float32), "offset": np.zeros(3, "f4")}
+  )
+  scaled = {
+    name: layer if name == "input" else {"kernel": layer["kernel"], "bias": 255 * layer["bias"]}
+    for name, layer in plain.items()
+  }
+  scaled["input"] = {"scale": np.full(3, 255, np.float32), "offset": np.zeros(3, np.float32)}
+
+  def compare(p, t, key):
+    return sum(jnp.mean(jnp.abs(p[name] - t[name]), axis=(1, 2, 3)) for name in p)
+
+  loss = VggLoss(("input", "conv1_2", "conv3_1"), compare, Vgg("vgg19"), unit=255.0)
+  found, expected = (loss(pred, target, frozen={"vgg19": w}) for w in (plain, scaled))
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+  frames = VggLoss(("input",), compare, unit=255.0)
+  np.testing.assert_allclose(frames(pred, target), 255 * jnp.abs(pred - target).mean(), rtol=1e-5)
+
+
+def test_a_layer_the_weights_lack_is_named(narrow):
+  short = {name: narrow["vgg19"][name] for name in ("conv1_1", "conv1_2", "input")}
+  with pytest.raises(UserError, match=r"conv2_2 of VGG-19.*conv2_1.*up to conv1_2"):
+    Vgg("vgg19").features(jnp.zeros((1, 8, 8, 3)), short, ("conv2_2",))

@@ -1,0 +1,35 @@
+"""Brightness flicker on clips whose flicker is known."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from llve_jax.losses.temporal import brightness_flicker
+
+
+def test_equals_numpy():
+  rng = np.random.default_rng(0)
+  pred, target = rng.uniform(size=(2, 3, 5, 6, 7, 3))
+  means = (pred - target).mean((2, 3))
+  expected = np.abs(means[:, 1:] - means[:, :-1]).mean((1, 2))
+  found = brightness_flicker(jnp.asarray(pred, jnp.float32), jnp.asarray(target, jnp.float32))
+  np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_what_the_target_does_and_an_offset_cost_nothing():
+  scene = jnp.asarray(np.random.default_rng(1).uniform(size=(1, 4, 6, 6, 3)), jnp.float32)
+  np.testing.assert_allclose(brightness_flicker(scene + 0.2, scene), [0.0], atol=1e-6)
+  assert brightness_flicker(scene[:, :1], 0 * scene[:, :1]) == 0.0
+
+
+def test_units_are_srgb_per_frame():
+  target = jnp.zeros((1, 3, 4, 4, 3))
+  pred = target.at[:, 1].set(0.1)  # up by 0.1 and down again
+  np.testing.assert_allclose(brightness_flicker(pred, target), [0.1], rtol=1e-6)
+
+
+def test_means_are_over_trusted_pixels():
+  target = jnp.zeros((1, 2, 2, 2, 1))
+  pred = target.at[0, 1, 0, 0].set(0.9).at[0, 1, 1, 1].set(0.3)
+  mask = jnp.ones((1, 2, 2, 2, 1)).at[0, 1, 0, 0].set(0.0)
+  np.testing.assert_allclose(brightness_flicker(pred, target, mask=mask), [0.1], rtol=1e-6)
+  np.testing.assert_allclose(brightness_flicker(pred, target), [0.3], rtol=1e-6)
