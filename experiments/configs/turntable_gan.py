@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-# One epoch of the report is about 818 crops (section 3.3); it trains 30 + 20 of them.
+# One epoch of the report is about 818 crops; it trains 30 + 20 of them.
 STEPS_PER_EPOCH = 818 // 4
 
 

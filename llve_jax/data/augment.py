@@ -4,7 +4,7 @@ Geometry and colour act on both clips alike, so that the pair still fits; noise 
 only. Every function draws from the `numpy.random.Generator` it is given.
 """
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import grain
 import numpy as np
@@ -17,10 +17,11 @@ FloatClip = Float[np.ndarray, "t h w c"]
 
 
 class Pair(TypedDict):
-  """A dark clip and its bright counterpart, float32 in [0, 1]."""
+  """A dark clip and its bright counterpart, float32 in [0, 1]; mask, 1 where it can be trusted."""
 
   low: FloatClip
   high: FloatClip
+  mask: NotRequired[FloatClip]
 
 
 def crop(
@@ -83,7 +84,14 @@ class Augment(grain.transforms.RandomMap):
 
   def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
     """Maps a pair of float32 clips with square frames to another one of the same shape."""
-    low, high = flip(element["low"], element["high"], rng)
-    low, high = rotate(low, high, rng)
-    low, high = permute_channels(low, high, rng)
-    return {"low": add_noise(low, rng), "high": np.ascontiguousarray(high)}
+    low, high = element["low"], element["high"]
+    masks = [element["mask"]] if "mask" in element else []
+    target = np.concatenate([high, *masks], axis=-1)  # a mask lies as its target does
+    low, target = flip(low, target, rng)
+    low, target = rotate(low, target, rng)
+    colors = high.shape[-1]
+    low, high = permute_channels(low, target[..., :colors], rng)
+    pair: Pair = {"low": add_noise(low, rng), "high": np.ascontiguousarray(high)}
+    if masks:
+      pair["mask"] = np.ascontiguousarray(target[..., colors:])
+    return pair

@@ -49,16 +49,21 @@ def decode_window(element: dict[str, Any], start: int, frames: int) -> tuple[Fra
   Raises:
     UserError: there is no target.
   """
-  high = element["high"]
-  if len(high) == 0:
+  if len(element["high"]) == 0:
     raise UserError(
       f"{element['clip'].decode()} has no bright frames: this split can be enhanced, not trained "
       "on or scored"
     )
   low = decode_frames(element["low"][start : start + frames])
-  if len(high) == 1 < len(element["low"]):
-    return low, np.repeat(decode_frames(high), frames, axis=0)
-  return low, decode_frames(high[start : start + frames])
+  return low, decode_beside(element, "high", start, frames)
+
+
+def decode_beside(element: dict[str, Any], key: str, start: int, frames: int) -> Frames:
+  """Decodes what stands beside `frames` dark frames from `start` on; one image is beside all."""
+  images = element[key]
+  if len(images) == 1 < len(element["low"]):
+    return np.repeat(decode_frames(images), frames, axis=0)
+  return decode_frames(images[start : start + frames])
 
 
 def draw_start(element: dict[str, Any], frames: int, rng: np.random.Generator) -> int:

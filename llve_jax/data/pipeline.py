@@ -11,7 +11,7 @@ import grain
 import numpy as np
 
 from llve_jax.data.augment import Augment, Pair, crop
-from llve_jax.data.frames import as_float, decode_window, draw_start
+from llve_jax.data.frames import as_float, decode_beside, decode_window, draw_start
 from llve_jax.data.mosaic import MosaicWindow
 from llve_jax.data.source import Cached, Source
 from llve_jax.errors import UserError
@@ -32,7 +32,8 @@ class Window(grain.transforms.RandomMap):
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
     """Returns float32 clips [frames, crop, crop, 3] in [0, 1].
 
-    A single bright frame is the target of every dark one.
+    A single bright frame is the target of every dark one. Where the example has a mask, so has the
+    window: [frames, crop, crop, 1].
 
     Raises:
       UserError: the example is shorter or smaller than the window, or its clips do not match.
@@ -42,11 +43,17 @@ class Window(grain.transforms.RandomMap):
     low, high = decode_window(element, start, self.frames)
     if low.shape != high.shape:
       raise UserError(f"{clip}: the dark frames are {low.shape[1:]}, the bright {high.shape[1:]}")
+    masks = []
+    if "mask" in element:
+      masks = [decode_beside(element, "mask", start, self.frames)[..., :1]]
     try:
-      low, high = crop(low, high, rng, self.crop)
+      low, target = crop(low, np.concatenate([high, *masks], axis=-1), rng, self.crop)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
-    return {"low": as_float(low), "high": as_float(high)}
+    pair: Pair = {"low": as_float(low), "high": as_float(target[..., : high.shape[-1]])}
+    if masks:
+      pair["mask"] = as_float(target[..., high.shape[-1] :])
+    return pair
 
 
 def train_iterator(
@@ -89,8 +96,8 @@ def train_iterator(
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
-    An iterator of {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1]; of mosaics as
-    `MosaicWindow` says. Its
+    An iterator of {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1], and "mask",
+    with one channel, if the examples have one; of mosaics as `MosaicWindow` says. Its
     `get_state()` and `set_state(state)` save and restore the place in the stream; so does
     `grain.checkpoint.CheckpointSave` in an orbax checkpoint.
 

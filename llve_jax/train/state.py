@@ -12,6 +12,8 @@ from jaxtyping import Array
 
 Tree = Any
 
+_DROPOUT = 1  # folded into a key that also serves something else
+
 
 @flax.struct.dataclass
 class Trainable:
@@ -57,9 +59,20 @@ def variables_of(params: Tree, batch_stats: Tree) -> dict[str, Tree]:
   return {"params": params, "batch_stats": batch_stats} if batch_stats else {"params": params}
 
 
-def apply_train(module: nn.Module, variables: dict[str, Tree], inputs: Array) -> tuple[Any, Tree]:
-  """Runs a module in training mode; returns its output and the new batch statistics."""
-  output, updated = module.apply(variables, inputs, train=True, mutable=["batch_stats"])
+def apply_train(
+  module: nn.Module, variables: dict[str, Tree], inputs: Array, key: Array
+) -> tuple[Any, Tree]:
+  """Runs a module in training mode; returns its output and the new batch statistics.
+
+  Args:
+    module: a network or a critic.
+    variables: what `module.apply` takes.
+    inputs: a batch.
+    key: random key, for modules with dropout.
+  """
+  # Folded: the key itself draws something else in the step.
+  rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
+  output, updated = module.apply(variables, inputs, train=True, mutable=["batch_stats"], rngs=rngs)
   return output, updated.get("batch_stats", {})
 
 

@@ -111,3 +111,19 @@ def test_crop_larger_than_a_frame_names_the_sizes():
 def test_rotation_needs_a_square():
   with pytest.raises(UserError, match="square"):
     augment.rotate(_clip(shape=(1, 4, 5, 3)), _clip(shape=(1, 4, 5, 3)), np.random.default_rng(0))
+
+
+def test_a_mask_is_turned_with_its_target_and_keeps_its_values():
+  """The mask marks a place of the target; wherever that goes, the mask goes, uncoloured."""
+  rng = np.random.default_rng(0)
+  low = rng.random((2, 8, 8, 3), dtype=np.float32)
+  mask = (rng.random((2, 8, 8, 1)) > 0.5).astype(np.float32)
+  high = np.repeat(mask, 3, axis=-1)
+  for seed in range(8):
+    pair = augment.Augment().random_map(
+      {"low": low, "high": high, "mask": mask}, np.random.default_rng(seed)
+    )
+    np.testing.assert_array_equal(np.repeat(pair["mask"], 3, axis=-1), pair["high"])
+    plain = augment.Augment().random_map({"low": low, "high": high}, np.random.default_rng(seed))
+    np.testing.assert_array_equal(plain["low"], pair["low"])
+    assert "mask" not in plain

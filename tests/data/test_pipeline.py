@@ -8,6 +8,7 @@ import pytest
 from llve_jax.data import pipeline
 from llve_jax.data.frames import decode_frames
 from llve_jax.errors import UserError
+from llve_jax.io.images import encode_png
 
 SMALL = {"batch": 4, "frames": 2, "crop": 32, "seed": 0}
 
@@ -187,3 +188,14 @@ def test_pairs_of_different_size_are_named(train_source):
 def test_nothing_to_train_on():
   with pytest.raises(UserError, match="found none"):
     pipeline.train_iterator([], **SMALL)
+
+
+def test_a_mask_is_cut_where_its_target_is(train_source):
+  """Masks that say where they lie: the window of the mask is that of the target."""
+  example = dict(train_source[0])
+  high = decode_frames(example["high"])
+  grey = high.max(axis=-1, keepdims=True)
+  example["mask"] = [encode_png(plane) for plane in grey]
+  window = pipeline.Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
+  assert window["mask"].shape == (2, 16, 16, 1)
+  np.testing.assert_array_equal(window["mask"][..., 0], window["high"].max(axis=-1))

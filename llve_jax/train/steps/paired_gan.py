@@ -46,13 +46,13 @@ def make_step(
   ) -> tuple[Trainable, Scalars]:
     def loss(params: Any) -> tuple[Array, tuple[Any, Scalars]]:
       variables = variables_of(params, network.batch_stats)
-      scores, stats = apply_train(critic, variables, jnp.concatenate([real, fake]))
+      scores, stats = apply_train(critic, variables, jnp.concatenate([real, fake]), key)
       real_scores, fake_scores = jnp.split(scores, 2)
       cost = adversarial.critic_loss(real_scores, fake_scores).mean()
       penalty = jnp.zeros(())
       if kind == "wgan_gp":
         penalty = adversarial.gradient_penalty(
-          lambda images: apply_train(critic, variables, images)[0],
+          lambda images: apply_train(critic, variables, images, key)[0],
           real,
           fake,
           key,
@@ -76,15 +76,16 @@ def make_step(
 
     def loss(params: Any) -> tuple[Array, tuple[Any, Trainable, Scalars]]:
       variables = variables_of(params, state.generator.batch_stats)
-      output, stats = apply_train(generator, variables, batch["low"])
+      output, stats = apply_train(generator, variables, batch["low"], loss_key)
       pred = output["clip"]
       pred_frames = pred.reshape(frames.shape)
       fake = jax.lax.stop_gradient(pred_frames)
       new_critic, critic_scalars = jax.lax.scan(
         lambda network, key: update_critic(network, frames, fake, key), first_critic, keys
       )
-      total, terms = objective(pred, batch["high"], state.frozen, key=loss_key)
-      scores, _ = apply_train(critic, new_critic.variables, pred_frames)
+      mask = batch.get("mask")
+      total, terms = objective(pred, batch["high"], state.frozen, mask=mask, key=loss_key)
+      scores, _ = apply_train(critic, new_critic.variables, pred_frames, critic_key)
       adversarial_loss = adversarial.generator_loss(scores).mean()
       scalars = {f"loss/{name}": term.mean() for name, term in terms.items()}
       scalars |= {name: values.mean() for name, values in critic_scalars.items()}

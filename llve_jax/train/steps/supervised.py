@@ -25,14 +25,19 @@ def make_step(
 ) -> Step:
   """Returns `step(state, batch) -> (state, scalars)`; jit it with a sharding.
 
+  A batch holds "low" and "high"; with "mask" [b, t, h, w, 1] the loss looks where that is 1.
+
   Scalars: `loss`, every term of the objective unweighted as `loss/NAME`, and `gradient_norm`.
   """
 
   def step(state: State, batch: dict[str, Array]) -> tuple[State, Scalars]:
     def loss(params: Any) -> tuple[Array, tuple[Any, Scalars]]:
       variables = variables_of(params, state.generator.batch_stats)
-      output, stats = apply_train(module, variables, batch["low"])
-      total, terms = objective(output["clip"], batch["high"], state.frozen, key=state.step_key())
+      key = state.step_key()
+      output, stats = apply_train(module, variables, batch["low"], key)
+      total, terms = objective(
+        output["clip"], batch["high"], state.frozen, mask=batch.get("mask"), key=key
+      )
       scalars = {f"loss/{name}": term.mean() for name, term in terms.items()}
       return total.mean(), (stats, scalars)
 

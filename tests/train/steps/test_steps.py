@@ -1,5 +1,6 @@
 """Both kinds of step, on tiny networks: what they descend, what they leave alone, and sharding."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -151,3 +152,31 @@ def test_eight_devices_equal_one(kind: str) -> None:
       run.append(float(scalars["loss"]))
     losses.append(run)
   np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_what_a_mask_covers_teaches_nothing() -> None:
+  """With half of the target covered, rubbish there changes neither loss nor parameters."""
+  sgd = optax.sgd(0.1)
+  step = jax.jit(supervised.make_step(GENERATOR, compose({"l1": 1.0}), sgd))
+  mask = jnp.zeros((8, 1, 16, 16, 1)).at[:, :, :8].set(1.0)
+  rubbish = jnp.where(mask > 0, BATCH["high"], 100.0)
+  results = [
+    step(init_state(GENERATOR, sgd, seed=0, crop=16), {**BATCH, "high": high, "mask": mask})
+    for high in (BATCH["high"], rubbish)
+  ]
+  assert float(results[0][1]["loss"]) == float(results[1][1]["loss"])
+  assert distance(results[0][0].generator, results[1][0].generator) == 0
+  unmasked = step(init_state(GENERATOR, sgd, seed=0, crop=16), BATCH)[1]["loss"]
+  assert float(results[0][1]["loss"]) != float(unmasked)
+
+
+def test_a_critic_with_dropout_draws_by_the_number_of_the_step() -> None:
+  critic = models.build_critic("patch_classifier", widths=(4, 4), hidden=8)
+  step = jax.jit(gan_step(critic, kind="wgan_gp", critic_updates=1))
+  distances = []
+  for number in (0, 0, 5):
+    state = dataclasses.replace(gan_state(critic), step=jnp.int32(number))
+    scalars = step(state, BATCH)[1]
+    assert all(np.isfinite(value) for value in scalars.values())
+    distances.append(float(scalars["critic/distance"]))
+  assert distances[0] == distances[1] != distances[2]
