@@ -16,10 +16,17 @@ EXTRAS = {
   "tfds": [TENSORFLOW, "apache-beam>=2.65", "mlcroissant>=1.0", "scikit-video>=1.1.11"],
   # SavedModel
   "export": [TENSORFLOW, "orbax-export>=0.0.8"],
+  # pages of experiments.report
+  "report": ["jinja2>=3.1", "matplotlib>=3.10"],
   "tpu": ["jax[tpu]>=0.10"],
   "cuda": ["jax[cuda13]>=0.10"],
 }
-EXTRAS["quickstart"] = [*EXTRAS["tfds"], *EXTRAS["export"], "tensorboard>=2.20"]
+EXTRAS["quickstart"] = [
+  *EXTRAS["tfds"],
+  *EXTRAS["export"],
+  *EXTRAS["report"],
+  "tensorboard>=2.20",
+]
 EXTRAS["dev"] = [
   *EXTRAS["quickstart"],
   "hypothesis>=6.130",
@@ -64,6 +71,7 @@ setup(
     "orbax-checkpoint>=0.11",
     "rawpy>=0.24",
     "safetensors>=0.5",
+    "pillow>=11",
     "tensorboardX>=2.6.2",
     "tensorflow-datasets>=4.9.9",
     "tqdm>=4.66",

@@ -4,16 +4,16 @@
   python -m experiments.evaluate --pred=DIR --target=DIR
 
 Both take --protocol=NAME[,NAME...], --json=FILE and --csv=FILE, --lpips (AlexNet) and --temporal
-(flicker and warping error of whole clips). The first scores every classic baseline in the same
-table; --out=DIR also keeps tables, numbers, a strip of frames and the dark clips as mp4. Images of
-two folders are matched by their path without suffix; those of a sub-folder are the frames of a
-clip. The last line printed is one line of JSON; of several protocols the first is on top.
+(flicker and warping error of whole clips). The first scores the classic baselines
+in the same table, on the data set of its training or of --config=FILE; --niqe=MODEL adds a metric
+that asks for no target; --out=DIR also keeps tables, numbers, pictures and the dark clips as mp4.
+Images of two folders are matched by their path without suffix; those of a sub-folder are the frames
+of a clip. The last line printed is one line of JSON; of several protocols the first is on top.
 """
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,41 +22,69 @@ from absl import flags
 from ml_collections import config_flags
 
 import llve_jax
+from experiments import naturalness, overrides
+from experiments.pictures import Pictures
 from llve_jax.enhance.classic import CLASSIC
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
-from llve_jax.io.images import write_image
-from llve_jax.io.video import write_video
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
 from llve_jax.metrics.perceptual import lpips
 from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
-from llve_jax.metrics.strips import strip
-from llve_jax.train.evaluate import clip_key, frame_method, score_all
+from llve_jax.train.evaluate import clip_key, on_frames, score_all
+from llve_jax.train.methods import Method, network_method
 from llve_jax.zoo import trained
 
 if TYPE_CHECKING:
   from llve_jax.data.clips import EvalClip
 
-STRIP_ROWS = 4
+# Raw light is exposed already, so gains that guess the exposure have no business there, save one
+# for clips whose noted ratio is off. The first is what `EvalClip.low` shows.
+RAW_CLASSIC = {"ratio_scale": CLASSIC["input"], "auto_gain": CLASSIC["auto_gain"]}
+_UNCHANGED = ("input", "ratio_scale")
 
 
 def split_clips(
-  settings: Mapping[str, Any], split: str, data_dir: str | None
+  settings: Mapping[str, Any], split: str | None, data_dir: str | None, kind: str | None = None
 ) -> Callable[[], Iterator["EvalClip"]]:
-  """A function that reads the clips of a split from the start; `settings` is a config's `data`."""
+  """A function that reads the clips of a split from the start.
+
+  Args:
+    settings: a configuration's `data` or `test_data`, see `tested`.
+    split: which; None: "test".
+    data_dir: where TFDS keeps data sets, if not where the settings say.
+    kind: of input that the network takes; None is as the data are stored.
+
+  Raises:
+    UserError: no such split, or it has no bright frames to compare with.
+  """
   # These import TFDS, some seconds that the comparison of two folders need not wait.
   from llve_jax.data.clips import test_clips
   from llve_jax.data.source import open_split
 
+  split = split or "test"
   source = open_split(
     settings["name"],
     split,
     config=settings.get("config") or None,
     data_dir=data_dir or settings.get("dir") or None,
   )
-  return lambda: test_clips(source)
+  if len(source) and len(source[0]["high"]) == 0:
+    raise UserError(
+      f"{settings['name']}, split {split}: has no bright frames to compare with; name a data set "
+      "of pairs: --config=FILE --config.test_data.name=NAME, --split and --data_dir where needed"
+    )
+  keep = bool(settings.get("keep_negatives", True))
+  return lambda: test_clips(source, kind, keep_negatives=keep)
+
+
+def tested(config: Mapping[str, Any]) -> Mapping[str, Any]:
+  """The settings of the data that a configuration is scored on: `test_data` if that is named."""
+  other = dict(config.get("test_data") or {})
+  if not other.get("name"):
+    return config["data"]
+  return other | {"keep_negatives": config["data"].get("keep_negatives", True)}
 
 
 def trained_config(workdir: Path) -> dict[str, Any]:
@@ -76,27 +104,35 @@ def trained_config(workdir: Path) -> dict[str, Any]:
     raise UserError(f"{path}: not readable as JSON ({error}); give --config=FILE") from None
 
 
-def chosen_protocols(names: str, *, with_lpips: bool = False) -> list[protocols.Protocol]:
-  """The protocols in a list such as "plain,first30", each once, with LPIPS if asked for.
+def chosen_protocols(
+  names: str, further: Mapping[str, protocols.FrameMetric] | None = None
+) -> list[protocols.Protocol]:
+  """The protocols in a list such as "plain,first30", each once, with further metrics.
 
   Raises:
     UserError: an unknown or ambiguous name.
   """
   chosen = [protocols.get(name.strip()) for name in dict.fromkeys(names.split(","))]
-  return [each.with_metrics(lpips_alex=lpips) for each in chosen] if with_lpips else chosen
+  return [each.with_metrics(**further) for each in chosen] if further else chosen
 
 
-def evaluate_split(
-  workdir: Path,
-  *,
-  config: Mapping[str, Any] | None = None,
-  split: str = "test",
-  data_dir: str | None = None,
-  protocol: str = "plain",
-  out: Path | None = None,
-) -> Report:
+def baselines(kind: str, names: str = "all") -> dict[str, Callable[[], Method]]:
+  """The classic rows for clips of that kind of input: all, or those named, with commas between.
+
+  Raises:
+    UserError: there is none of that name.
+  """
+  known = CLASSIC if kind == "srgb" else RAW_CLASSIC
+  chosen = list(known) if names == "all" else [name for name in names.split(",") if name]
+  if kind != "srgb":  # the untouched input
+    chosen = ["ratio_scale" if name == "input" else name for name in chosen]
+  if unknown := [name for name in chosen if name not in known]:
+    raise UserError(f"no baseline is called {', '.join(unknown)}; known: all, {', '.join(known)}")
+  return {name: on_frames(known[name]) for name in chosen}
+
+
+def evaluate_split(workdir: Path, *, protocol: str = "plain", **options: Any) -> Report:
   """`evaluate_protocols` under one protocol."""
-  options: dict[str, Any] = {"config": config, "split": split, "data_dir": data_dir, "out": out}
   return evaluate_protocols(workdir, [protocols.get(protocol)], **options)[0]
 
 
@@ -105,53 +141,64 @@ def evaluate_protocols(
   chosen: Sequence[protocols.Protocol],
   *,
   config: Mapping[str, Any] | None = None,
-  split: str = "test",
+  split: str | None = None,
   data_dir: str | None = None,
   temporal: bool = False,
+  niqe: str | None = None,
+  classic: str = "all",
   out: Path | None = None,
 ) -> list[Report]:
-  """Scores the network of `workdir` and every classic baseline on a split.
+  """Scores the network of `workdir` and the classic baselines on a split.
 
   Args:
     workdir: of a training run.
     chosen: how frames are compared; a report for each.
     config: names the data set; what training left in the workdir if not given.
-    split: of that data set.
+    split: of that data set; None: "test".
     data_dir: where TFDS keeps data sets, if not where the configuration says.
     temporal: whether to score flicker and warping error of the clips.
-    out: an existing folder for table.txt, metrics.json, frames.csv, strip.png and, for each clip,
-      `<clip>_<variant>_dark.mp4`.
+    niqe: pristine model to score NIQE with, see `naturalness.open_model`.
+    classic: which baselines, see `baselines`.
+    out: an existing folder for table.txt, metrics.json, frames.csv and what `Pictures` writes.
   """
   network = trained.load(workdir)
   config = trained_config(workdir) if config is None else config
-  clips = split_clips(config["data"], split, data_dir)
+  settings = tested(config)
+  clips = split_clips(settings, split, data_dir, network.traits.input_kind)
+  first = next(clips(), None)
+  if first is None:
+    raise UserError(f"{settings['name']}: expected clips to score, found none")
+  if niqe is not None and (judge := naturalness.metric(niqe, first.high, clips)):
+    chosen = [protocol.with_metrics(niqe=judge) for protocol in chosen]
   rounded = not any(protocol.floats for protocol in chosen)
-  methods = {**CLASSIC, network.name: lambda: frame_method(network, rounded=rounded)}
+  methods = baselines(first.kind, classic)
+  methods[network.name] = lambda: network_method(network, rounded=rounded)
   about = {
     "workdir": str(workdir),
     "weights": network.origin,
-    "data": config["data"]["name"],
-    "data_config": config["data"].get("config") or "default",
-    "split": split,
+    "data": settings["name"],
+    "data_config": settings.get("config") or "default",
+    "split": split or "test",
+    "kind": first.kind,
+    "niqe_model": niqe,
     "seed": config.get("seed"),
     "device": jax.devices()[0].device_kind,
     "jax": jax.__version__,
     "llve_jax": llve_jax.__version__,
   }
+  pictures = None if out is None else Pictures(out)
+  told: dict[str, Any] = {"headline": network.name, "about": about}
   reports = score_all(
-    methods,
-    announced(clips()),
-    chosen,
-    headline=network.name,
-    about=about,
-    temporal=temporal,
+    methods, announced(clips()), chosen, **told, temporal=temporal, watch=pictures
   )
-  if out is not None:
+  if out is not None and pictures is not None:
     with replacing(out / "table.txt") as temporary:
       temporary.write_text(tables(reports))
     write_json(reports, out / "metrics.json")
     write_csv(reports, out / "frames.csv")
-    write_pictures(out, clips(), reports[0], network)
+    shown = [name for name in methods if name not in (*_UNCHANGED, network.name)]
+    best = [best_baseline(reports[0], shown)] if shown else []
+    pictures.write(*best, network.name)
   return reports
 
 
@@ -167,30 +214,9 @@ def announced(clips: Iterable["EvalClip"]) -> Iterator["EvalClip"]:
     yield clip
 
 
-def best_baseline(report: Report, names: Iterable[str] = CLASSIC) -> str:
+def best_baseline(report: Report, names: Iterable[str]) -> str:
   """The one of `names` with the highest mean PSNR."""
   return max(names, key=lambda name: report.means(name)["psnr"])
-
-
-def write_pictures(
-  out: Path, clips: Iterable["EvalClip"], report: Report, network: trained.Enhancer
-) -> None:
-  """Writes each dark clip as mp4, and strip.png: frames of several clips and moments as rows."""
-  classic = best_baseline(report, [name for name in CLASSIC if name != "input"])
-  enhance = frame_method(network)
-  count = len(report.clip_means(network.name))
-  rows = []
-  for index, clip in enumerate(clips):
-    rate = Fraction(clip.fps).limit_denominator(1001)  # 29.97 is 30000/1001
-    # Nearly lossless: what is left of a dark scene is in the lowest bits.
-    write_video(out / f"{clip_key(clip)}_dark.mp4", clip.low, rate, crf=6)
-    moments = [(row + 1) / (STRIP_ROWS + 1) for row in range(STRIP_ROWS) if row % count == index]
-    for frame in [int(moment * len(clip.low)) for moment in moments]:
-      # The baseline sees every frame up to this one, since its gain has a memory.
-      baseline = CLASSIC[classic]()(clip.low[: frame + 1])[-1]
-      enhanced = enhance(clip.low[frame : frame + 1])[0]
-      rows.append([clip.low[frame], baseline, enhanced, clip.high[frame]])
-  write_image(out / "strip.png", strip(rows, ["input", classic, network.name, "target"]))
 
 
 def summary(reports: Sequence[Report]) -> dict[str, Any]:
@@ -200,8 +226,8 @@ def summary(reports: Sequence[Report]) -> dict[str, Any]:
   """
   report = reports[0]
   line: dict[str, Any] = {**report.means(report.headline), "protocol": report.protocol.name}
-  if set(CLASSIC) <= set(report.methods):
-    best = best_baseline(report)
+  if classic := [name for name in report.methods if name in {**CLASSIC, **RAW_CLASSIC}]:
+    best = best_baseline(report, classic)
     line["margin"] = line["psnr"] - report.means(best)["psnr"]
     line["best_classic"] = best
   if len(reports) > 1:
@@ -215,15 +241,17 @@ def define_flags() -> None:
   flags.DEFINE_string("target", None, "Folder of images they should look like.")
   flags.DEFINE_string("workdir", None, "Folder of a training run: score its network on a split.")
   config_flags.DEFINE_config_file("config", None, "Configuration, if not the one in the workdir.")
-  flags.DEFINE_string("split", "test", "Split of the data set.")
+  flags.DEFINE_string("split", None, "Split of the data set, if not the configured one or test.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
   known = ", ".join(protocols.PROTOCOLS)
   flags.DEFINE_string("protocol", "plain", f"One or more, with commas between, of: {known}.")
   flags.DEFINE_bool("temporal", False, "Score flicker and warping error of whole clips too.")
   flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
+  flags.DEFINE_string("niqe", None, "Score NIQE: a pristine model (npz), or 'targets' to fit one.")
+  flags.DEFINE_string("classic", "all", "Baselines to score too, with commas between; empty: none.")
   flags.DEFINE_string("json", None, "File for the means.")
   flags.DEFINE_string("csv", None, "File for the scores of every frame.")
-  flags.DEFINE_string("out", None, "Folder for table, numbers, strip and dark clips (--workdir).")
+  flags.DEFINE_string("out", None, "Folder for tables, pictures and dark clips (--workdir).")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -239,7 +267,9 @@ def main(argv: Sequence[str]) -> None:
   for file in (values.json, values.csv, values.out):  # before the work, not after it
     if file is not None and not Path(file).absolute().parent.is_dir():
       raise UserError(f"{file}: the folder {Path(file).parent} does not exist; create it first")
-  chosen = chosen_protocols(values.protocol, with_lpips=values.lpips)
+  if folders and values.niqe is not None:
+    raise UserError("--niqe needs --workdir")
+  chosen = chosen_protocols(values.protocol, {"lpips_alex": lpips} if values.lpips else None)
   enable_cache()
   if folders:
     reports = [
@@ -259,6 +289,8 @@ def main(argv: Sequence[str]) -> None:
       split=values.split,
       data_dir=values.data_dir,
       temporal=values.temporal,
+      niqe=values.niqe,
+      classic=values.classic,
       out=out,
     )
   if values.json is not None:
@@ -271,4 +303,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
   define_flags()
-  run_main(main)
+  run_main(main, overrides.check)

@@ -1,126 +1,88 @@
-"""Prints tables about what this library holds.
+"""Turns runs into pages, and votes into win rates.
 
-python -m experiments.report --models        # every network: size, cost, how it may be run
+  python -m experiments.report --workdir=DIR --out=DIR      # of experiments.sweep or .train:
+                                                            # RESULTS.md and index.html
+  python -m experiments.report --compare=A,B[,...] --out=DIR  # compare.html: a blind vote
+  python -m experiments.report --votes=a.csv,b.csv          # win rates of what that page exported
+  python -m experiments.report --models                     # every network: size, cost, use
+
+Pages are one file each and need no network. The results page links to the run folders, relative to
+itself. What --compare names is run folders, whose networks enhance the clips of their --split, or
+folders of images (CLIP/FRAME.png) that some method made; two of a name are told apart by NAME=DIR.
 """
 
-import dataclasses
-import inspect
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-from absl import app, flags
+from absl import flags
 
-from llve_jax import models
 from llve_jax.errors import UserError, run_main
-from llve_jax.models.contract import CHANNELS
 
-_HEIGHT, _WIDTH = 720, 1280
-# Sensor pixels along a side for one pixel of the packed input.
-_PACKING = {"bayer": 2, "xtrans": 3}
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """What is said about one network at its default size.
-
-  Attributes:
-    name: in `MODELS`.
-    parameters: how many.
-    macs: multiply-accumulates for one 1280x720 frame of output, from XLA's count of operations.
-    field: receptive field, in pixels of the input.
-    time: how it sees time.
-    takes: kind of input.
-    tiles: whether large frames may be cut.
-    title: first line of the module's docstring, which goes on with the literature.
-  """
-
-  name: str
-  parameters: int
-  macs: float
-  field: int
-  time: str
-  takes: str
-  tiles: bool
-  title: str
-
-
-def describe(name: str, arguments: Mapping[str, Any] | None = None) -> Row:
-  """Builds a network abstractly and counts; nothing is computed.
-
-  Args:
-    name: in `MODELS`.
-    arguments: fields other than the defaults.
-  """
-  module = models.build(name, **(arguments or {}))
-  traits: Any = module.traits
-  packing = _PACKING.get(traits.input_kind, 1)
-  frames = traits.least_frames
-  shape = (1, frames, _HEIGHT // packing, _WIDTH // packing, CHANNELS[traits.input_kind])
-  clip = jax.ShapeDtypeStruct(shape, jnp.float32)
-  variables = jax.eval_shape(module.init, jax.random.key(0), clip)
-  parameters = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-  return Row(
-    name=name,
-    parameters=parameters,
-    macs=_operations(module, variables, clip) / 2 / frames,
-    field=traits.receptive_field,
-    time=_time(traits),
-    takes=traits.input_kind,
-    tiles=not traits.whole_frame_only,
-    title=_title(module),
-  )
-
-
-def table(rows: Sequence[Row]) -> str:
-  """The rows as a Markdown table."""
-  lines = [
-    f"Per frame of {_WIDTH}x{_HEIGHT} pixels of the sensor; multiply-accumulates by XLA's count.",
-    "",
-    "| network | parameters | MACs | sees | time | input | tiles | what it is |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
-  ]
-  for row in rows:
-    sees = "whole frame" if not row.tiles else f"{row.field} px"
-    lines.append(
-      f"| `{row.name}` | {row.parameters:,} | {row.macs / 1e9:,.1f} G | {sees} | {row.time} | "
-      f"{row.takes} | {'yes' if row.tiles else 'no'} | {row.title} |"
-    )
-  return "\n".join(lines)
-
-
-def _operations(module: nn.Module, variables: Any, clip: jax.ShapeDtypeStruct) -> float:
-  apply: Any = module.apply
-  lowered = jax.jit(lambda v, x: apply(v, x)["clip"]).lower(variables, clip)
-  cost: Any = lowered.cost_analysis()
-  return float(cost["flops"])
-
-
-def _time(traits: Any) -> str:
-  if traits.streaming:
-    return "streams"
-  return "single frames" if traits.frames == 1 else f"{traits.frames} frames"
-
-
-def _title(module: nn.Module) -> str:
-  document = inspect.getdoc(inspect.getmodule(type(module))) or ""
-  return document.split("\n", 1)[0].rstrip(".")
+_ACTIONS = ("workdir", "compare", "votes", "models")
 
 
 def define_flags() -> None:
   """The command's flags."""
+  flags.DEFINE_string("workdir", None, "Folder of a sweep or of one training: a results page.")
+  flags.DEFINE_list("compare", None, "Runs or folders of images: a page for a blind vote.")
+  flags.DEFINE_list("votes", None, "CSV files that the page of --compare exported.")
   flags.DEFINE_bool("models", False, "Every network: parameters, cost, how it may be run.")
+  flags.DEFINE_string("out", None, "Folder for the page; made if it is not there.")
+  flags.DEFINE_string("split", None, "Split whose clips --compare shows, if not that of tests.")
+  flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
+  flags.DEFINE_integer("frames", 12, "Frames of each clip that --compare shows.", lower_bound=1)
+  flags.DEFINE_integer("clips", 12, "Clips that --compare shows at most.", lower_bound=1)
+
+
+def output_folder(name: str | None) -> Path:
+  """The folder of --out, made if it is not there.
+
+  Raises:
+    UserError: no --out, it is a file, or it cannot be made.
+  """
+  if name is None:
+    raise UserError("--out=DIR is needed: the folder for the page")
+  out = Path(name)
+  try:
+    out.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise UserError(f"--out={out}: cannot be made ({error}); give another name") from None
+  return out
 
 
 def main(argv: Sequence[str]) -> None:
-  """Reads the command line."""
-  if len(argv) > 1:
-    raise app.UsageError(f"expected flags only, found {' '.join(argv[1:])}")
-  if not flags.FLAGS.models:
-    raise UserError("nothing to report: give --models")
-  print(table([describe(name) for name in models.MODELS]))
+  """Does what the one flag of `_ACTIONS` says."""
+  values = flags.FLAGS
+  if argv[1:]:
+    raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+  asked = [name for name in _ACTIONS if values[name].value]
+  if len(asked) != 1:
+    found = " and ".join(f"--{name}" for name in asked) or "none"
+    raise UserError(
+      f"give one of --workdir=DIR, --compare=A,B, --votes=CSV, --models; {found} given"
+    )
+  # Imported where used: one needs JAX, one plots, one only reads text.
+  if values.models:
+    from experiments import report_models
+    from llve_jax import models
+
+    print(report_models.table([report_models.describe(name) for name in models.MODELS]))
+  elif values.votes:
+    from experiments.reporting import votes
+
+    print(votes.table(votes.read([Path(name) for name in values.votes])))
+  elif values.workdir:
+    from experiments.reporting import collect, page
+
+    tables = collect.collect(Path(values.workdir))
+    for path in page.write(tables, output_folder(values.out)):
+      print(path)
+  else:
+    from experiments.reporting import compare
+
+    sources = compare.open_sources(values.compare, split=values.split, data_dir=values.data_dir)
+    out = output_folder(values.out)
+    print(compare.write(sources, out, clips=values.clips, frames=values.frames))
 
 
 if __name__ == "__main__":

@@ -43,5 +43,6 @@ cat <<EOF
 
 Next: your own video   .venv/bin/python -m llve_jax.enhance IN.mp4 OUT.mp4 --workdir=$out/run
       learning curves  .venv/bin/tensorboard --logdir=$out/run/tensorboard
-      the real size    .venv/bin/python -m experiments.train --config=experiments/configs/turntable_gan.py --config.data.dir=$out/data --workdir=DIR
+      the real size    .venv/bin/python -m experiments.train --config=experiments/configs/turntable_gan.py \\
+                         --config.data.name=dark_clips --config.data.crop=160 --config.data.dir=$out/data --workdir=DIR
 EOF

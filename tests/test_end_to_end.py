@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -75,9 +76,61 @@ def test_stopping_and_resuming_changes_no_bit(
 
   expected, found = saved_arrays(workdir, 20), saved_arrays(tmp_path, 20)
   assert expected.keys() == found.keys()
-  assert any(name.startswith("critic.optimizer") for name in expected)
+  assert any(name.startswith("critics.critic.optimizer") for name in expected)
   different = [name for name in expected if not np.array_equal(expected[name], found[name])]
   assert different == []
+
+
+def test_two_runs_of_one_seed_have_equal_bits(
+  workdir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+  train.train(tiny_config(data_dir), tmp_path)
+  expected, found = saved_arrays(workdir, 20), saved_arrays(tmp_path, 20)
+  assert [name for name in expected if not np.array_equal(expected[name], found[name])] == []
+  other = tiny_config(data_dir)
+  other.seed = 1
+  train.train(other, tmp_path / "other")
+  third = saved_arrays(tmp_path / "other", 20)
+  assert any(not np.array_equal(expected[name], third[name]) for name in expected)
+
+
+def test_a_run_may_start_from_another_ones_weights(
+  workdir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+  """With a rate of 0 they stay what they were."""
+  config = tiny_config(data_dir, steps=1)
+  config.optimizer.rate = 0.0
+  config.train.init_from = str(workdir)
+  train.train(config, tmp_path)
+  found = trained.load(tmp_path).variables["params"]
+  expected = trained.load(workdir).variables["params"]
+  # Rounding of the average: decay * x + (1 - decay) * x.
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
+
+
+def test_weights_to_start_from_that_are_missing_are_named(data_dir: Path, tmp_path: Path) -> None:
+  config = tiny_config(data_dir)
+  config.train.init_from = str(tmp_path / "phase_one")
+  with pytest.raises(UserError, match=r"phase_one: not found; train\.init_from"):
+    train.train(config, tmp_path / "run")
+  assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_run_that_gets_no_better_stops_early_and_stays_stopped(
+  data_dir: Path, tmp_path: Path
+) -> None:
+  config = tiny_config(data_dir)
+  config.optimizer.rate = 0.0  # so the first evaluation stays the best
+  config.critics.critic.rate = 0.0
+  config.train.average_decay = 1.0
+  config.train.stop_after = 2
+  config.eval.every = 3
+  metrics = train.train(config, tmp_path)
+  assert (metrics["step"], metrics["best"]["step"]) == (9, 3)
+  assert Checkpoints(tmp_path / "checkpoints").latest == 9
+  assert train.train(config, tmp_path)["step"] == 9
+  history = json.loads((tmp_path / "history.json").read_text())
+  assert [entry["step"] for entry in history] == [3, 6, 9]
 
 
 def test_the_run_leaves_what_the_tools_read(workdir: Path) -> None:
@@ -115,8 +168,14 @@ def test_a_checkpoint_of_another_network_is_refused(workdir: Path, data_dir: Pat
 def test_a_loss_that_is_not_finite_stops_the_run(data_dir: Path, tmp_path: Path) -> None:
   config = tiny_config(data_dir)
   config.optimizer.rate = 1e30
-  with pytest.raises(UserError, match=r"step \d+: .*loss.* = (nan|inf)"):
+  with pytest.raises(UserError, match=r"step \d+: .*loss.* = (nan|inf)") as caught:
     train.train(config, tmp_path)
+  # The batch that did it can be looked at, and the message says which clips it holds.
+  (saved,) = tmp_path.glob("debug_step_*.npz")
+  with np.load(saved) as batch:
+    assert batch["low"].shape == (8, 1, 16, 16, 3)
+    assert all(name in str(caught.value) for name in batch["id"])
+    assert batch["id"][0].split("/")[0] in ("bikes", "bigbuckbunny")
   assert not (tmp_path / "best.safetensors").exists()
   assert Checkpoints(tmp_path / "checkpoints").latest is None
 

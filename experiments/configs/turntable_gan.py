@@ -1,10 +1,10 @@
 """U-Net with ResNeXt blocks and bilinear decoder, WGAN-GP critic, VGG-16 loss, CoBi fine-tuning.
 
 System A. The report gives PSNR 23.56 and SSIM 0.679 on its own turntable pairs, split by crop,
-which leaks scenes; its data was never published, so that figure cannot be reproduced. On
-`dark_clips` nothing is published: the README holds what we measured.
+which leaks scenes; its data was never published, so that figure cannot be reproduced. CoBi looks
+through VGG-16 here, since VGG-19 does not ship (`cobi_vgg19` is the report's).
 
-  tfds build tfds_builders/dark_clips
+  python -m llve_jax.prepare --shoot=SHOOT --out=SCENES     # then `tfds build`, see turntable_pairs
   python -m experiments.train --config=experiments/configs/turntable_gan.py --workdir=/tmp/turntable
   ... --config=experiments/configs/turntable_gan.py:plain,wgan --config.train.steps=10
   ... --config=experiments/configs/turntable_gan.py:smoke   # a minute or two, mostly compiling
@@ -14,73 +14,56 @@ Variants, joined by commas; each table of the report is made of them:
   plain resnext bilinear both              form of the generator (default: both)
   no_critic wgan wgan_gp                   adversarial term (default: wgan_gp)
   no_finetune finetune cobi                second phase: none, without and with CoBi (default: cobi)
-  quick smoke                              small networks and few steps
+  pixels                                   losses and, with quick, budget of recurrent_unet, but
+                                           for its loss on time: its rival frame by frame
+  quick smoke pod                          sizes
 """
 
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
+from experiments.configs import base
+
 # One epoch of the report is about 818 crops; it trains 30 + 20 of them.
 STEPS_PER_EPOCH = 818 // 4
 
 
 def _base() -> ConfigDict:
-  return ConfigDict(
+  config = base.base(
+    "turntable_gan", "turntable_pairs", "turntable_unet", resnext=True, bilinear=True
+  )
+  config.data.crop = 512
+  config.data.augment = "turntable"
+  config.step.name = "paired_gan"
+  config.step.options = ConfigDict(
     {
-      "name": "turntable_gan",
-      "seed": 0,
-      "data": {
-        "name": "dark_clips",
-        "config": "holdout_carphone",
-        "dir": "",  # where `tfds build` put it; empty: TFDS's own default
-        "batch": 4,  # clips, over all devices
-        "frames": 1,
-        "crop": 160,  # the report: 512, of 1920x1080; dark_clips has at most 180 rows
-        "augment": True,
-      },
-      "model": {"name": "turntable_unet", "kwargs": {"resnext": True, "bilinear": True}},
-      "critic": {
-        "name": "turntable_critic",
-        "kwargs": {"norm": "layer"},  # the report: "batch", see X5 in the critic's docstring
-        "kind": "wgan_gp",
-        "weight": 1e-4,
-        "updates": 5,
-        "penalty_weight": 10.0,
-        "weight_bound": 0.01,
-        "beta1": 0.5,
-        "beta2": 0.9,
-      },
-      # Each phase lasts until that fraction of the run; weights are those of Eq 2.8.
-      "phases": {
-        "gan": {"until": 0.6, "loss": {"l1": 1.0, "vgg16": 1.0, "tv": 0.1}},
-        "finetune": {
-          "until": 1.0,
-          "loss": {"l1": 1.0, "vgg16": 1.0, "tv": 0.1, "cobi_vgg16": 1.0},
-        },
-      },
-      "optimizer": {
-        "rate": 2e-4,
-        # After epochs 10, 20, 25 of the first 30, and after 10 of the last 20.
-        "halve_at": (0.2, 0.4, 0.5, 0.8),
-        "beta1": 0.9,
-        "beta2": 0.999,
-        "weight_decay": 1e-5,
-        "clip_norm": 0.0,  # 0: gradients are not clipped
-      },
-      "train": {
-        "steps": 50 * STEPS_PER_EPOCH,
-        "average_decay": 0.999,
-        "log_every": 20,
-        "save_every": 500,
-        "keep": 2,
-      },
-      "eval": {"every": 1000, "batch": 8, "max_frames": 0, "protocol": "plain"},  # 0: all frames
+      "kind": "wgan_gp",
+      "adversarial_weight": 1e-4,
+      "critic_updates": 5,
+      "penalty_weight": 10.0,
+      "weight_bound": 0.01,
     }
   )
+  # The report's norm: "batch", see the critic's docstring.
+  config.critics.critic = base.critic("turntable_critic", rate=2e-4, beta2=0.9, norm="layer")
+  # Weights are those of Eq 2.8.
+  content = {"l1": 1.0, "vgg16": 1.0, "tv": 0.1}
+  config.phases = ConfigDict(
+    {
+      "gan": {"until": 0.6, "loss": content},
+      "finetune": {"until": 1.0, "loss": {**content, "cobi_vgg16": 1.0}},
+    }
+  )
+  config.optimizer.rate = 2e-4
+  # After epochs 10, 20, 25 of the first 30, and after 10 of the last 20.
+  config.optimizer.schedule = ConfigDict({"name": "drops", "at": (0.2, 0.4, 0.5, 0.8)})
+  config.optimizer.weight_decay = 1e-5
+  config.train.steps = 50 * STEPS_PER_EPOCH
+  return config
 
 
-def _form(resnext: bool, bilinear: bool) -> Callable[[ConfigDict], None]:
+def _form(resnext: bool, bilinear: bool) -> base.Change:
   def change(config: ConfigDict) -> None:
     config.model.kwargs.resnext = resnext
     config.model.kwargs.bilinear = bilinear
@@ -89,25 +72,41 @@ def _form(resnext: bool, bilinear: bool) -> Callable[[ConfigDict], None]:
 
 
 def _no_critic(config: ConfigDict) -> None:
-  config.critic.name = ""
+  config.step.name = "supervised"
+  config.step.options = ConfigDict()
+  config.critics = ConfigDict()
 
 
 def _critic(kind: str) -> Callable[[ConfigDict], None]:
   def change(config: ConfigDict) -> None:
-    config.critic.kind = kind
+    config.step.options.kind = kind
 
   return change
 
 
 def _no_finetune(config: ConfigDict) -> None:
-  config.train.steps = round(0.6 * config.train.steps)
-  config.optimizer.halve_at = (1 / 3, 2 / 3, 5 / 6)
+  part = config.phases.gan.until
+  config.train.steps = round(part * config.train.steps)
+  if "at" in config.optimizer.schedule:
+    config.optimizer.schedule.at = tuple(
+      at / part for at in config.optimizer.schedule.at if at < part
+    )
   config.phases.gan.until = 1.0
   del config.phases.finetune
 
 
 def _finetune(config: ConfigDict) -> None:
+  if "finetune" not in config.phases:
+    raise ValueError("finetune and no_finetune exclude each other")
   config.phases.finetune.loss.cobi_vgg16 = 0.0
+
+
+def _pixels(config: ConfigDict) -> None:
+  for phase in config.phases.values():
+    phase.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.1})
+  if config.data.name == "dark_clips":
+    base.quick(config)
+    config.optimizer.clip_norm = 1.0
 
 
 def _keep(config: ConfigDict) -> None:
@@ -115,13 +114,14 @@ def _keep(config: ConfigDict) -> None:
 
 
 def _quick(config: ConfigDict) -> None:
+  base.quick(config)
   config.data.batch = 8
   config.data.crop = 64
   config.model.kwargs.widths = (16, 24, 32, 48)
   config.model.kwargs.bottleneck = 64
   config.model.kwargs.cardinality = 8
-  config.critic.kwargs.widths = (8, 16, 32, 32)
-  config.critic.updates = 2
+  config.critics.critic.kwargs.widths = (8, 16, 32, 32)
+  config.step.options.critic_updates = 2
   # A few hundred steps are too few for what perceptual losses add; here the pixels lead.
   config.phases.gan.until = 0.8
   for phase in config.phases.values():
@@ -129,30 +129,26 @@ def _quick(config: ConfigDict) -> None:
     phase.loss.tv = 0.01
   config.phases.finetune.loss.cobi_vgg16 = 0.01
   config.optimizer.rate = 4e-3
-  config.optimizer.halve_at = (0.5, 0.7, 0.85)
+  config.critics.critic.rate = 4e-3
+  config.optimizer.schedule = ConfigDict({"name": "drops", "at": (0.5, 0.7, 0.85)})
   config.train.steps = 320
-  config.train.average_decay = 0.95
   config.train.save_every = 160
-  config.eval.every = 160
-  config.eval.max_frames = 10
+  config.eval.every = 80
 
 
 def _smoke(config: ConfigDict) -> None:
-  config.data.batch = 2
-  config.data.crop = 32
+  base.smoke(config)
   config.model.kwargs.widths = (4, 8)
   config.model.kwargs.bottleneck = 8
   config.model.kwargs.cardinality = 2
-  config.critic.kwargs.widths = (4, 8)
-  config.critic.updates = 2
+  config.critics.critic.kwargs.widths = (4, 8)
+  config.step.options.critic_updates = 2
   config.train.steps = 10
-  config.train.log_every = 2
   config.train.save_every = 5
   config.eval.every = 5
-  config.eval.max_frames = 2
 
 
-VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
+VARIANTS: dict[str, base.Change] = {
   "plain": _form(resnext=False, bilinear=False),
   "resnext": _form(resnext=True, bilinear=False),
   "bilinear": _form(resnext=False, bilinear=True),
@@ -163,19 +159,13 @@ VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
   "no_finetune": _no_finetune,
   "finetune": _finetune,
   "cobi": _keep,
+  "pixels": _pixels,
   "quick": _quick,
   "smoke": _smoke,
+  "pod": base.pod,
 }
 
 
 def get_config(variants: str = "") -> ConfigDict:
-  """The configuration after the named variants, sizes (`quick`, `smoke`) first."""
-  names = [name for name in variants.split(",") if name]
-  if unknown := [name for name in names if name not in VARIANTS]:
-    raise ValueError(
-      f"turntable_gan has no variant {', '.join(unknown)}; known: {', '.join(VARIANTS)}"
-    )
-  config = _base()
-  for name in sorted(names, key=lambda name: name not in ("quick", "smoke")):
-    VARIANTS[name](config)
-  return config
+  """The configuration after the named variants."""
+  return base.build(_base(), variants, VARIANTS, "turntable_gan")

@@ -1,9 +1,11 @@
-"""System A's augmentations, on a pair of clips [t, h, w, c] (numpy, no batch axis).
+"""Augmentations of a pair of clips [t, h, w, c] (numpy, no batch axis).
 
 Geometry and colour act on both clips alike, so that the pair still fits; noise acts on the input
 only. Every function draws from the `numpy.random.Generator` it is given.
 """
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
 import grain
@@ -17,22 +19,28 @@ FloatClip = Float[np.ndarray, "t h w c"]
 
 
 class Pair(TypedDict):
-  """A dark clip and its bright counterpart, float32 in [0, 1]; mask, 1 where it can be trusted."""
+  """A dark clip and its bright counterpart, float32 in [0, 1].
+
+  Attributes:
+    low: the dark clip.
+    high: the bright one.
+    mask: 1 where the bright one can be trusted, 0 where not; one channel.
+    id: where the pair comes from.
+  """
 
   low: FloatClip
   high: FloatClip
   mask: NotRequired[FloatClip]
+  id: NotRequired[np.str_]
 
 
-def crop(
-  low: AnyClip, high: AnyClip, rng: np.random.Generator, size: int
-) -> tuple[AnyClip, AnyClip]:
-  """Cuts the same square of `size` pixels, anywhere inside, from every frame of both clips.
+def crop(clips: Sequence[AnyClip], rng: np.random.Generator, size: int) -> list[AnyClip]:
+  """Cuts the same square of `size` pixels, anywhere inside, from every frame of all clips.
 
   Raises:
     UserError: the frames are smaller than the square.
   """
-  height, width = low.shape[1:3]
+  height, width = clips[0].shape[1:3]
   if size > min(height, width):
     raise UserError(
       f"crop={size} is larger than a frame of {width}x{height} pixels (width x height); "
@@ -41,7 +49,7 @@ def crop(
   top = rng.integers(height - size + 1)
   left = rng.integers(width - size + 1)
   window = (slice(None), slice(top, top + size), slice(left, left + size))
-  return low[window], high[window]
+  return [clip[window] for clip in clips]
 
 
 def flip(low: AnyClip, high: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, AnyClip]:
@@ -79,8 +87,37 @@ def add_noise(low: FloatClip, rng: np.random.Generator, *, spread: float = 2 / 2
   return np.clip(low + deviation * noise, 0, 1, dtype=np.float32)
 
 
+@dataclasses.dataclass(frozen=True)
+class Turn:
+  """A way to lay out a clip [t, h, w, ...] anew; the defaults leave it as it is.
+
+  Attributes:
+    reverse: play it backwards.
+    up_down: turn it upside down.
+    left_right: mirror it.
+    transpose: then make rows of its columns.
+  """
+
+  reverse: bool = False
+  up_down: bool = False
+  left_right: bool = False
+  transpose: bool = False
+
+  @classmethod
+  def draw(cls, rng: np.random.Generator, *, reverse: bool = True) -> "Turn":
+    """Each with probability 1/2; none backwards without `reverse`."""
+    turn = cls(*(rng.integers(2, size=4) == 1).tolist())
+    return turn if reverse else dataclasses.replace(turn, reverse=False)
+
+  def apply(self, clip: Shaped[np.ndarray, "t h w *c"]) -> Shaped[np.ndarray, "t ..."]:
+    """Returns a view."""
+    chosen = (self.reverse, self.up_down, self.left_right)
+    clip = np.flip(clip, tuple(axis for axis in range(3) if chosen[axis]))
+    return np.swapaxes(clip, 1, 2) if self.transpose else clip
+
+
 class Augment(grain.transforms.RandomMap):
-  """All of them as one step of a pipeline: flip, rotate, permute the channels, add noise."""
+  """System A's, as one step of a pipeline: flip, rotate, permute the channels, add noise."""
 
   def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
     """Maps a pair of float32 clips with square frames to another one of the same shape."""
@@ -91,7 +128,55 @@ class Augment(grain.transforms.RandomMap):
     low, target = rotate(low, target, rng)
     colors = high.shape[-1]
     low, high = permute_channels(low, target[..., :colors], rng)
-    pair: Pair = {"low": add_noise(low, rng), "high": np.ascontiguousarray(high)}
+    pair: Pair = {**element, "low": add_noise(low, rng), "high": np.ascontiguousarray(high)}
     if masks:
       pair["mask"] = np.ascontiguousarray(target[..., colors:])
     return pair
+
+
+class TurnPair(grain.transforms.RandomMap):
+  """System C's: reverse time, turn upside down, mirror, transpose, each with probability 1/2.
+
+  Attributes:
+    reverse: whether time is reversed, too.
+  """
+
+  def __init__(self, *, reverse: bool = True):
+    self.reverse = reverse
+
+  def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
+    """Maps a pair of clips with square frames to another one of the same shape."""
+    turn = Turn.draw(rng, reverse=self.reverse)
+    pair: Pair = {**element}
+    pair["low"] = np.ascontiguousarray(turn.apply(element["low"]))
+    pair["high"] = np.ascontiguousarray(turn.apply(element["high"]))
+    if "mask" in element:
+      pair["mask"] = np.ascontiguousarray(turn.apply(element["mask"]))
+    return pair
+
+
+# What a pair can go through. Mosaics are turned before they are cut, see `data.mosaic`.
+AUGMENTATIONS: dict[str, Callable[[], grain.transforms.RandomMap] | None] = {
+  "none": None,
+  "turntable": Augment,
+  "turn": TurnPair,
+  "flip": lambda: TurnPair(reverse=False),
+}
+
+
+def named(augment: bool | str, *, mosaics: bool) -> str:
+  """The key of `AUGMENTATIONS` that is meant; True is "turntable", and of mosaics "turn".
+
+  Raises:
+    UserError: an unknown name, or "turntable" for mosaics.
+  """
+  if isinstance(augment, bool):
+    return ("turn" if mosaics else "turntable") if augment else "none"
+  if augment not in AUGMENTATIONS:
+    raise UserError(f"no augmentation is called {augment!r}; known: {', '.join(AUGMENTATIONS)}")
+  if mosaics and augment == "turntable":
+    raise UserError(
+      'augment="turntable" permutes colours and adds noise, which is for RGB; of mosaics take '
+      '"turn" or "flip"'
+    )
+  return augment

@@ -2,12 +2,25 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from llve_jax.data.frames import Frames, decode_window
+from llve_jax.data.frames import Frames, as_float, decode_window
+from llve_jax.data.light import (
+  chosen_kind,
+  demosaic,
+  exposed_light,
+  of_kind,
+  saved,
+  seen,
+  wanted_layout,
+)
 from llve_jax.data.source import Source
 from llve_jax.errors import UserError
+from llve_jax.ops.mosaic import cell_size, pack, phase_offset
+from llve_jax.shapes import Frames8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,26 +30,48 @@ class EvalClip:
   Attributes:
     name: the source clip.
     variant: which degradation of it, from 0.
-    fps: frames per second.
-    low: the dark clip, uint8 or uint16 [t, h, w, c].
+    fps: frames per second; 0 where nobody noted it.
+    low: the dark clip as a person would see it, of the size of `high`. Raw light is exposed by its
+      ratio for that, see `data.light.seen`.
     high: the bright clip, same length; a single bright frame stands for all.
+    light: float32 [t, h, w, c], what a network takes; None where that is `low` in [0, 1].
+    kind: of that input, such as "srgb" or "bayer", see `data.light`.
   """
 
   name: str
   variant: int
   fps: float
-  low: Frames
-  high: Frames
+  low: Frames8
+  high: Frames8
+  light: Float[np.ndarray, "t h w c"] | None = None
+  kind: str = "srgb"
+
+  def part(self, kept: slice | np.ndarray) -> "EvalClip":
+    """The same clip with these frames only."""
+    light = None if self.light is None else self.light[kept]
+    return dataclasses.replace(self, low=self.low[kept], high=self.high[kept], light=light)
 
 
-def test_clips(source: Source) -> Iterator[EvalClip]:
+def test_clips(
+  source: Source,
+  kind: str | None = None,  # noqa: PT028  (the name says test, but it is none)
+  *,
+  keep_negatives: bool = True,  # noqa: PT028
+) -> Iterator[EvalClip]:
   """Yields every clip and variant of a split from first to last frame, one at a time in memory.
 
   Clips come in the order of their names, variants in ascending order, whatever the order of the
-  examples.
+  examples. Targets have the size of what a network of that kind gives; of mosaics, rows and columns
+  that fill no whole cell of the layout are left out on all sides.
+
+  Args:
+    source: the split.
+    kind: of input, see `data.light`; None is as the data are stored.
+    keep_negatives: of mosaics, as in training, see `ops.raw_light.normalize`.
 
   Raises:
-    UserError: segments of a clip are missing or overlap, or have no bright frames.
+    UserError: segments of a clip are missing or overlap, have no dark or no bright frames, or
+      cannot give this kind of input.
   """
   segments: dict[tuple[str, int], list[tuple[int, int]]] = {}
   for index in range(len(source)):
@@ -44,9 +79,9 @@ def test_clips(source: Source) -> Iterator[EvalClip]:
     key = (example["clip"].decode(), example["variant"])
     segments.setdefault(key, []).append((example["start"], index))
   for (name, variant), parts in sorted(segments.items()):
-    low: list[Frames] = []
-    high: list[Frames] = []
-    end, fps = 0, 0.0
+    joined: list[EvalClip] = []
+    end = 0
+    given = chosen_kind(source[min(parts)[1]], kind)
     for start, index in sorted(parts):
       if start != end:
         raise UserError(
@@ -54,8 +89,69 @@ def test_clips(source: Source) -> Iterator[EvalClip]:
           f"{start}; the data set is damaged, build it again"
         )
       example = source[index]
-      dark, bright = decode_window(example, 0, len(example["low"]))
-      low.append(dark)
-      high.append(bright)
-      end, fps = end + len(example["low"]), float(example["fps"])
-    yield EvalClip(name, variant, fps, np.concatenate(low), np.concatenate(high))
+      joined.append(_segment(example, given, keep_negatives))
+      end += len(example["low"])
+    lights = [part.light for part in joined if part.light is not None]
+    yield dataclasses.replace(
+      joined[0],
+      low=np.concatenate([part.low for part in joined]),
+      high=np.concatenate([part.high for part in joined]),
+      light=np.concatenate(lights) if lights else None,
+    )
+
+
+def check_scorable(source: Source, kind: str | None) -> None:
+  """Refuses, by its first example, a split that clips cannot be scored on.
+
+  Raises:
+    UserError: it is empty, has no bright frames, or cannot give that kind of input.
+  """
+  if len(source) == 0:
+    raise UserError(f"{source}: expected clips to score, found none")
+  first = source[0]
+  chosen_kind(first, kind)
+  if len(first["high"]) == 0:
+    raise UserError(
+      f"{first['clip'].decode()} has no bright frames to compare with; name a data set of pairs to "
+      "score on (--config.test_data.name=NAME)"
+    )
+
+
+def _segment(example: dict[str, Any], kind: str, keep_negatives: bool) -> EvalClip:
+  """All frames of one example."""
+  name, variant, fps = example["clip"].decode(), example["variant"], float(example["fps"])
+  low, high = decode_window(example, range(len(example["low"])))
+  try:
+    if "cfa" in example:
+      return EvalClip(name, variant, fps, *_raw(example, low, high, kind, keep_negatives), kind)
+  except UserError as error:
+    raise UserError(f"{name}: {error}") from None
+  high = high if high.dtype == np.uint8 else saved(as_float(high))
+  if low.dtype == np.uint8:
+    return EvalClip(name, variant, fps, low, high)
+  light = as_float(low)
+  shown = seen(light) if kind == "raw_rgb" else saved(light)
+  return EvalClip(name, variant, fps, shown, high, light, kind)
+
+
+def _raw(
+  example: dict[str, Any], low: Frames, high: Frames, kind: str, keep_negatives: bool
+) -> tuple[Frames8, Frames8, Float[np.ndarray, "t h w c"]]:
+  """What a person sees of mosaics, their targets, and what a network takes."""
+  if low.shape[:3] != high.shape[:3]:
+    raise UserError(f"the mosaics are {low.shape[1:3]}, the bright frames {high.shape[1:3]}")
+  cfa, black = example["cfa"].decode(), tuple(np.asarray(example["black"]).tolist())
+  plane = exposed_light(
+    low[..., 0], cfa, black, float(example["white"]), np.asarray(example["ratio"]), keep_negatives
+  )
+  wanted = wanted_layout(cfa)
+  top, left = phase_offset(cfa, wanted)
+  height, width = (
+    (length - first) // cell_size(cfa) * cell_size(cfa)
+    for length, first in zip(plane.shape[1:], (top, left), strict=True)
+  )
+  inside = (slice(None), slice(top, top + height), slice(left, left + width))
+  packed = pack(plane[inside], wanted)
+  light, target = of_kind(packed, as_float(high[inside]), wanted, kind)
+  shown = light if kind == "raw_rgb" else demosaic(plane[inside], wanted)
+  return seen(shown), saved(target), light

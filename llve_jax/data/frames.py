@@ -1,5 +1,6 @@
 """From an encoded image of a data set to pixels."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,8 +44,8 @@ def as_float(frames: Frames) -> np.ndarray:
   return np.divide(frames, np.float32(np.iinfo(frames.dtype).max), dtype=np.float32)
 
 
-def decode_window(element: dict[str, Any], start: int, frames: int) -> tuple[Frames, Frames]:
-  """Decodes `frames` dark frames from `start` on, and their targets; nothing else is decoded.
+def decode_window(element: dict[str, Any], places: Sequence[int]) -> tuple[Frames, Frames]:
+  """Decodes the dark frames of those numbers, and their targets; nothing else is decoded.
 
   Raises:
     UserError: there is no target.
@@ -54,29 +55,68 @@ def decode_window(element: dict[str, Any], start: int, frames: int) -> tuple[Fra
       f"{element['clip'].decode()} has no bright frames: this split can be enhanced, not trained "
       "on or scored"
     )
-  low = decode_frames(element["low"][start : start + frames])
-  return low, decode_beside(element, "high", start, frames)
+  low = decode_frames([element["low"][place] for place in places])
+  return low, decode_beside(element, "high", places)
 
 
-def decode_beside(element: dict[str, Any], key: str, start: int, frames: int) -> Frames:
-  """Decodes what stands beside `frames` dark frames from `start` on; one image is beside all."""
+def decode_beside(element: dict[str, Any], key: str, places: Sequence[int]) -> Frames:
+  """Decodes what stands beside the frames of those numbers; one image stands beside all."""
   images = element[key]
-  if len(images) == 1 < len(element["low"]):
-    return np.repeat(decode_frames(images), frames, axis=0)
-  return decode_frames(images[start : start + frames])
+  if len(images) == 1:
+    return np.repeat(decode_frames(images), len(places), axis=0)
+  return decode_frames([images[place] for place in places])
 
 
-def draw_start(element: dict[str, Any], frames: int, rng: np.random.Generator) -> int:
-  """Draws the first of `frames` consecutive frames of an encoded example.
+def draw_frames(
+  element: dict[str, Any],
+  frames: int,
+  rng: np.random.Generator,
+  *,
+  apart: bool = False,
+  key: str = "low",
+) -> list[int]:
+  """Draws the numbers of `frames` frames of an encoded example.
+
+  Args:
+    element: the example.
+    frames: how many.
+    rng: what is drawn from.
+    apart: any frames, each once and in any order, and not consecutive ones. Then one bright frame
+      must be the target of all: the scene holds still.
+    key: the side whose frames are counted. A single bright frame is repeated.
 
   Raises:
-    UserError: the example is shorter.
+    UserError: the example is shorter, or it is no still scene.
   """
-  count = len(element["low"])
+  count = len(element[key])
+  clip = element["clip"].decode()
+  if key == "high" and count == 1:
+    return [0] * frames
   if frames > count:
     raise UserError(
-      f"frames={frames} is more than the {count} frames of a segment of "
-      f"{element['clip'].decode()}; take at most {count}, or build the data set with longer "
-      "segments"
+      f"frames={frames} is more than the {count} frames of a segment of {clip}; take at most "
+      f"{count}, or build the data set with longer segments"
     )
-  return int(rng.integers(count - frames + 1))
+  if not apart:
+    start = int(rng.integers(count - frames + 1))
+    return list(range(start, start + frames))
+  if len(element["high"]) > 1:
+    raise UserError(
+      f"apart=True needs still scenes, whose one bright frame is the target of all dark ones; "
+      f"{clip} has {len(element['high'])} bright frames: what moves between two of its frames "
+      "would count as flicker. Take such a data set, or leave apart out"
+    )
+  return [int(place) for place in rng.choice(count, frames, replace=False)]
+
+
+def window_id(element: dict[str, Any], places: Sequence[int]) -> str:
+  """Says where a window comes from: `clip/variant/frame`.
+
+  The frame is the number of the window's first one in its clip; of frames that do not follow each
+  other all are named, with + between.
+  """
+  start = int(element.get("start", 0))
+  consecutive = all(b in (a, a + 1) for a, b in itertools.pairwise(places))
+  named = places[:1] if consecutive else places
+  numbers = "+".join(str(start + place) for place in named)
+  return f"{element['clip'].decode()}/{int(element.get('variant', 0))}/{numbers}"

@@ -6,47 +6,18 @@ that its input claims a picture that lies a pixel beside the target. Here the pl
 turned, and the window begins where the turned plane has the wanted phase again.
 """
 
-import dataclasses
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import grain
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from llve_jax.data.augment import Pair
-from llve_jax.data.frames import as_float, decode_window, draw_start
+from llve_jax.data.augment import Pair, Turn
+from llve_jax.data.frames import as_float, decode_window, draw_frames, window_id
+from llve_jax.data.light import exposed_light, of_kind, wanted_layout
 from llve_jax.errors import UserError
-from llve_jax.ops.mosaic import XTRANS, cell_size, crop_cfa, pack, phase_offset
-from llve_jax.ops.raw_light import expose, normalize
-
-
-@dataclasses.dataclass(frozen=True)
-class Turn:
-  """A way to lay out a clip [t, h, w, ...] anew; the defaults leave it as it is.
-
-  Attributes:
-    reverse: play it backwards.
-    up_down: turn it upside down.
-    left_right: mirror it.
-    transpose: then make rows of its columns.
-  """
-
-  reverse: bool = False
-  up_down: bool = False
-  left_right: bool = False
-  transpose: bool = False
-
-  @classmethod
-  def draw(cls, rng: np.random.Generator) -> "Turn":
-    """Each with probability 1/2."""
-    return cls(*(rng.integers(2, size=4) == 1).tolist())
-
-  def apply(self, clip: Shaped[np.ndarray, "t h w *c"]) -> Shaped[np.ndarray, "t ..."]:
-    """Returns a view."""
-    chosen = (self.reverse, self.up_down, self.left_right)
-    clip = np.flip(clip, tuple(axis for axis in range(3) if chosen[axis]))
-    return np.swapaxes(clip, 1, 2) if self.transpose else clip
+from llve_jax.ops.mosaic import cell_size, crop_cfa, pack, phase_offset
 
 
 class MosaicWindow(grain.transforms.RandomMap):
@@ -57,10 +28,12 @@ class MosaicWindow(grain.transforms.RandomMap):
   would lie half a pixel beside the mosaic.
 
   Attributes:
-    frames: consecutive frames to keep; only these are decoded.
+    frames: frames to keep; only these are decoded.
     crop: side of the square, in packed pixels; even for X-Trans, whose cell is two of them.
+    kind: what becomes of the packed mosaic, see `data.light.of_kind`; None leaves it packed.
+    apart: frames of a still scene that do not follow each other, see `draw_frames`.
     keep_negatives: see `ops.raw_light.normalize`.
-    augment: turn the clip, see `Turn`.
+    augment: turn the clip, see `Turn`; "flip": never in time.
     blind: turn the packed array instead of the plane, as the released code does.
     cfa: the layout of every window before packing; None is RGGB for Bayer and
       `ops.mosaic.XTRANS`, the only one that can be packed, for X-Trans.
@@ -71,35 +44,41 @@ class MosaicWindow(grain.transforms.RandomMap):
     *,
     frames: int,
     crop: int,
+    kind: str | None = None,
+    apart: bool = False,
     keep_negatives: bool = True,
-    augment: bool = True,
+    augment: bool | Literal["flip"] = True,
     blind: bool = False,
     cfa: str | None = None,
   ):
     self.frames = frames
     self.crop = crop
+    self.kind = kind
+    self.apart = apart
     self.keep_negatives = keep_negatives
     self.augment = augment
     self.blind = blind
     self.cfa = cfa
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """Returns "low", float32 [frames, crop, crop, 4 or 9], at most 1, and "high" in [0, 1].
+    """Returns "low", float32 [frames, crop, crop, 4 or 9], at most 1, "high" in [0, 1] and "id".
 
     "high" has 3 channels and 2 (Bayer) or 3 (X-Trans) times the size of "low". A single bright
-    frame is the target of every dark one.
+    frame is the target of every dark one. Of another `kind`, "low" is three channels of the same
+    size, with a "high" as small, or one channel as large as "high".
 
     Raises:
       UserError: the example is shorter or smaller than the window, its clips do not match, or its
         layout or levels make no sense.
     """
-    start = draw_start(element, self.frames, rng)
-    low, high = decode_window(element, start, self.frames)
-    ratio = element["ratio"][start : start + self.frames]
+    places = draw_frames(element, self.frames, rng, apart=self.apart)
+    low, high = decode_window(element, places)
+    ratio = np.asarray(element["ratio"])[places]
     try:
-      return self._cut(element, low, high, ratio, rng)
+      pair = self._cut(element, low, high, ratio, rng)
     except UserError as error:
       raise UserError(f"{element['clip'].decode()}: {error}") from None
+    return {**pair, "id": np.str_(window_id(element, places))}
 
   def _cut(
     self,
@@ -113,10 +92,10 @@ class MosaicWindow(grain.transforms.RandomMap):
     size = cell_size(cfa)
     if len(black) != len(cfa):
       raise UserError(f"expected {len(cfa)} black levels, one per letter of {cfa}, found {black}")
-    wanted = self.cfa or ("RGGB" if size == 2 else XTRANS)
-    early = self.augment and not self.blind
+    wanted = self.cfa or wanted_layout(cfa)
+    early = bool(self.augment) and not self.blind
     side = self._check_sizes(low, high, cfa, wanted, room=early or cfa != wanted)
-    turn = Turn.draw(rng) if self.augment else Turn()
+    turn = Turn.draw(rng, reverse=self.augment != "flip") if self.augment else Turn()
     sites = _site_numbers(size, low.shape[1:3])
     if early:
       low, high = turn.apply(low), turn.apply(high)
@@ -128,12 +107,12 @@ class MosaicWindow(grain.transforms.RandomMap):
     low = low[:, top : top + side, left : left + side, 0]
     high = high[:, top : top + side, left : left + side]
     levels = tuple(black[np.roll(sites, (-top, -left), (0, 1)).ravel()].tolist())
-    light = normalize(low, wanted, levels, float(element["white"]), self.keep_negatives)
-    exposed = [expose(frame, float(factor)) for frame, factor in zip(light, ratio, strict=True)]
-    packed = pack(np.stack(exposed), wanted)
+    light = exposed_light(low, wanted, levels, float(element["white"]), ratio, self.keep_negatives)
+    packed = pack(light, wanted)
     if not early:
       packed, high = turn.apply(packed), turn.apply(high)
-    return {"low": np.ascontiguousarray(packed), "high": as_float(high)}
+    low, high = of_kind(np.ascontiguousarray(packed), as_float(high), wanted, self.kind)
+    return {"low": low, "high": high}
 
   def _check_sizes(
     self, low: np.ndarray, high: np.ndarray, cfa: str, wanted: str, room: bool

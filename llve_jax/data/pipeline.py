@@ -10,27 +10,31 @@ from typing import Any
 import grain
 import numpy as np
 
-from llve_jax.data.augment import Augment, Pair, crop
-from llve_jax.data.frames import as_float, decode_beside, decode_window, draw_start
+from llve_jax.data.augment import AUGMENTATIONS, Pair, crop, named
+from llve_jax.data.frames import as_float, decode_beside, decode_window, draw_frames, window_id
+from llve_jax.data.light import chosen_kind
 from llve_jax.data.mosaic import MosaicWindow
 from llve_jax.data.source import Cached, Source
+from llve_jax.data.unpaired import Couples, UnpairedWindow
 from llve_jax.errors import UserError
 
 
 class Window(grain.transforms.RandomMap):
-  """Cuts a random window of consecutive frames and a random square from an encoded example.
+  """Cuts a random window of frames and a random square from an encoded example.
 
   Attributes:
-    frames: consecutive frames to keep; only these are decoded.
+    frames: frames to keep; only these are decoded.
     crop: side of the square, in pixels.
+    apart: frames of a still scene that do not follow each other, see `draw_frames`.
   """
 
-  def __init__(self, *, frames: int, crop: int):
+  def __init__(self, *, frames: int, crop: int, apart: bool = False):
     self.frames = frames
     self.crop = crop
+    self.apart = apart
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """Returns float32 clips [frames, crop, crop, 3] in [0, 1].
+    """Returns float32 clips [frames, crop, crop, 3] in [0, 1], and where they come from ("id").
 
     A single bright frame is the target of every dark one. Where the example has a mask, so has the
     window: [frames, crop, crop, 1].
@@ -39,45 +43,52 @@ class Window(grain.transforms.RandomMap):
       UserError: the example is shorter or smaller than the window, or its clips do not match.
     """
     clip = element["clip"].decode()
-    start = draw_start(element, self.frames, rng)
-    low, high = decode_window(element, start, self.frames)
+    places = draw_frames(element, self.frames, rng, apart=self.apart)
+    low, high = decode_window(element, places)
     if low.shape != high.shape:
       raise UserError(f"{clip}: the dark frames are {low.shape[1:]}, the bright {high.shape[1:]}")
-    masks = []
+    beside = [high]
     if "mask" in element:
-      masks = [decode_beside(element, "mask", start, self.frames)[..., :1]]
+      beside.append(decode_beside(element, "mask", places)[..., :1])
     try:
-      low, target = crop(low, np.concatenate([high, *masks], axis=-1), rng, self.crop)
+      low, *cut = crop([low, *beside], rng, self.crop)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
-    pair: Pair = {"low": as_float(low), "high": as_float(target[..., : high.shape[-1]])}
-    if masks:
-      pair["mask"] = as_float(target[..., high.shape[-1] :])
+    pair: Pair = {
+      "low": as_float(low),
+      "high": as_float(cut[0]),
+      "id": np.str_(window_id(element, places)),
+    }
+    if len(cut) > 1:
+      pair["mask"] = as_float(cut[1])
     return pair
 
 
-def train_iterator(
+def train_dataset(
   source: Source,
   *,
   batch: int,
   frames: int,
   crop: int,
   seed: int,
-  augment: bool = True,
+  kind: str | None = None,
+  augment: bool | str = True,
+  apart: bool = False,
+  partner: Source | None = None,
+  fixed_partner: bool = False,
   process_index: int = 0,
   process_count: int = 1,
   keep_negatives: bool = True,
   blind: bool = False,
-  threads: int | None = None,
   cache_bytes: int = 2**29,
-) -> grain.DatasetIterator:
-  """Streams shuffled, cropped and augmented batches without end.
+) -> grain.MapDataset[dict[str, np.ndarray]]:
+  """Shuffled, cropped and augmented batches without end, by number: `dataset[k]` is the k-th.
 
   Each pass over the data is shuffled anew. Process p of P gets every P-th batch, from the p-th
   on: joined in the order of processes they are the batches of one process with `batch * P`.
 
-  Examples that say how their mosaics are laid out ("cfa") go through `MosaicWindow`, others through
-  `Window` and `Augment`.
+  Examples that say how their mosaics are laid out ("cfa") go through `MosaicWindow`, couples of
+  different scenes through `UnpairedWindow`, others through `Window`.
 
   Args:
     source: random-access examples with encoded "low" and "high" (see `open_split`).
@@ -85,42 +96,86 @@ def train_iterator(
     frames: consecutive frames per clip.
     crop: side of the square that is cut from the frames, in pixels; of mosaics, in packed ones.
     seed: of shuffling, windows and augmentation, 0 to 2**32 - 1.
-    augment: System A's augmentations, or of mosaics those of `MosaicWindow`; without them only
-      windows and crops are random.
+    kind: of input that the network takes, see `data.light`; None is as the data are stored.
+    augment: a key of `AUGMENTATIONS`; True is "turntable", of mosaics "turn"; with False or "none"
+      only windows and crops are random.
+    apart: any frames of a segment and not consecutive ones, for still scenes: Chen et al., "Seeing
+      Motion in the Dark", ICCV 2019, compare two such frames of one scene.
+    partner: examples whose "high" takes the place of that of `source`, for unpaired training.
+    fixed_partner: which one, see `Couples`.
     process_index: which of the processes this is.
     process_count: how many processes share the data.
     keep_negatives: of mosaics, see `MosaicWindow`.
     blind: of mosaics, see `MosaicWindow`.
-    threads: batches prepared at the same time, and ahead of need; None is one per core, at most
-      16; 0 prepares each batch when it is asked for.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
-    An iterator of {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1], and "mask",
-    with one channel, if the examples have one; of mosaics as `MosaicWindow` says. Its
-    `get_state()` and `set_state(state)` save and restore the place in the stream; so does
-    `grain.checkpoint.CheckpointSave` in an orbax checkpoint.
+    Batches {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1], and "mask", with one
+    channel, if the examples have one; of mosaics as `MosaicWindow` says. "id" says of each clip
+    where it comes from, text [batch].
 
   Raises:
-    UserError: no examples, or the first one is smaller than the window.
+    UserError: no examples, the first one is smaller than the window, or the data cannot give what
+      is wanted.
   """
   if len(source) == 0:
     raise UserError(f"{source}: expected examples to train on, found none")
   first = source[0]
+  kind = chosen_kind(first, kind)
   mosaics = "cfa" in first
-  window: grain.transforms.RandomMap = Window(frames=frames, crop=crop)
-  if mosaics:
+  name = named(augment, mosaics=mosaics)
+  kept: Source = Cached(source, cache_bytes)
+  window: grain.transforms.RandomMap = Window(frames=frames, crop=crop, apart=apart)
+  if partner is not None:
+    if mosaics or apart:
+      found = "mosaics" if mosaics else "apart=True"
+      raise UserError(f"unpaired training takes consecutive frames of RGB, found {found}")
+    bright = kept if partner is source else Cached(partner, cache_bytes)
+    kept = Couples(kept, bright, fixed=fixed_partner)
+    window = UnpairedWindow(bright, frames=frames, crop=crop, flips=name != "none")
+  elif mosaics:
+    turns: Any = "flip" if name == "flip" else name == "turn"
     window = MosaicWindow(
-      frames=frames, crop=crop, keep_negatives=keep_negatives, augment=augment, blind=blind
+      frames=frames,
+      crop=crop,
+      kind=kind,
+      apart=apart,
+      keep_negatives=keep_negatives,
+      augment=turns,
+      blind=blind,
     )
-  window.random_map(first, np.random.default_rng(seed))  # Fail now, not in a thread.
+  window.random_map(kept[0], np.random.default_rng(seed))  # Fail now, not in a thread.
 
-  dataset = grain.MapDataset.source(Cached(source, cache_bytes)).seed(seed)
+  dataset = grain.MapDataset.source(kept).seed(seed)
   dataset = dataset.shuffle().repeat().random_map(window)
-  if augment and not mosaics:
-    dataset = dataset.random_map(Augment())
+  together = AUGMENTATIONS[name]
+  if together is not None and not mosaics:
+    dataset = dataset.random_map(together())
   # Slicing batches, not examples, keeps the order within a global batch.
-  dataset = dataset.batch(batch, drop_remainder=True)[process_index::process_count]
+  return dataset.batch(batch, drop_remainder=True)[process_index::process_count]
+
+
+def read_ahead(
+  dataset: grain.MapDataset[dict[str, np.ndarray]], threads: int | None = None
+) -> grain.DatasetIterator[dict[str, np.ndarray]]:
+  """Goes through a `train_dataset` from the beginning and prepares batches ahead of need.
+
+  Args:
+    dataset: batches by number.
+    threads: batches prepared at the same time; None is one per core, at most 16; 0 prepares each
+      batch when it is asked for.
+
+  Returns:
+    An iterator. Its `get_state()` and `set_state(state)` save and restore the place in the stream;
+    so does `grain.checkpoint.CheckpointSave` in an orbax checkpoint.
+  """
   threads = min(16, os.cpu_count() or 1) if threads is None else threads
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
   return iter(dataset.to_iter_dataset(options))
+
+
+def train_iterator(
+  source: Source, *, threads: int | None = None, **settings: Any
+) -> grain.DatasetIterator[dict[str, np.ndarray]]:
+  """`read_ahead` of `train_dataset`, which says what the settings are and what can go wrong."""
+  return read_ahead(train_dataset(source, **settings), threads)

@@ -11,12 +11,15 @@ def global_batch(batch: dict[str, np.ndarray], sharding: Sharding) -> dict[str, 
   """Places this process's part of a batch on its devices, as part of a global array.
 
   Args:
-    batch: arrays [b, ...] of this process; the global arrays are [b * processes, ...].
+    batch: arrays [b, ...] of this process; the global arrays are [b * processes, ...]. Text, such
+      as "id", stays on the host and is left out.
     sharding: how the global arrays are split; the first axis over the devices of all processes.
 
   Raises:
     ValueError: the devices do not divide the batch.
   """
   return {
-    key: jax.make_array_from_process_local_data(sharding, array) for key, array in batch.items()
+    key: jax.make_array_from_process_local_data(sharding, array)
+    for key, array in batch.items()
+    if array.dtype.kind != "U"
   }

@@ -1,7 +1,8 @@
 """Losses by family. `LOSSES` names those on clips: pure functions of a prediction and its target.
 
 Each entry is called `(pred, target, *, mask=None) -> [b]` on clips [b, t, h, w, c]; those on
-feature maps also take `frozen` and `key`. `compose` sums them.
+feature maps also take `frozen` and `key`. `compose` sums them. `OUTPUT_LOSSES` see all that a
+network returns, `CARRIED_LOSSES` keep a number from step to step; `train.goal` sums all three.
 
 Losses that need something else are public functions of their modules:
 
@@ -23,6 +24,8 @@ from jaxtyping import Array, Float
 
 from llve_jax.losses.compose import Objective, build_objective
 from llve_jax.losses.contextual import cobi_rgb, cobi_vgg16, cobi_vgg19
+from llve_jax.losses.illumination import sci, sci_released
+from llve_jax.losses.outputs import kpn_burst, zero_dce, zero_dce_released
 from llve_jax.losses.perceptual import (
   vgg16,
   vgg19_deblurgan,
@@ -35,9 +38,15 @@ from llve_jax.losses.perceptual import (
   vgg19_zoom,
 )
 from llve_jax.losses.pixel import charbonnier, edge, l1, l2, multi_scale_l1, tv, tv_squared
-from llve_jax.losses.region import region_fixed, region_quantile
+from llve_jax.losses.region import (
+  ADAPTIVE_START,
+  region_adaptive,
+  region_fixed,
+  region_mbllen_released,
+  region_quantile,
+)
 from llve_jax.losses.structure import ms_ssim, ssim, ssim_and_ms_ssim
-from llve_jax.losses.temporal import brightness_flicker
+from llve_jax.losses.temporal import brightness_flicker, frame_difference
 
 LOSSES: dict[str, Callable[..., Float[Array, "b"]]] = {
   "l1": l1,
@@ -48,8 +57,10 @@ LOSSES: dict[str, Callable[..., Float[Array, "b"]]] = {
   "tv": tv,
   "tv_squared": tv_squared,
   "brightness_flicker": brightness_flicker,
+  "frame_difference": frame_difference,
   "region": region_quantile,
   "region_fixed": region_fixed,
+  "region_mbllen_released": region_mbllen_released,
   "ssim": ssim,
   "ms_ssim": ms_ssim,
   "structure": ssim_and_ms_ssim,
@@ -65,6 +76,20 @@ LOSSES: dict[str, Callable[..., Float[Array, "b"]]] = {
   "cobi_vgg16": cobi_vgg16,
   "cobi_vgg19": cobi_vgg19,
   "cobi_rgb": cobi_rgb,
+}
+
+# Called `(outputs, batch, step) -> [b]`, see `losses.outputs`.
+OUTPUT_LOSSES: dict[str, Callable[..., Float[Array, "b"]]] = {
+  "zero_dce": zero_dce,
+  "zero_dce_released": zero_dce_released,
+  "kpn_burst": kpn_burst,
+  "sci": sci,
+  "sci_released": sci_released,
+}
+
+# Called `(pred, target, memory, *, mask=None) -> [b], memory`; with the first memory.
+CARRIED_LOSSES: dict[str, tuple[Callable[..., tuple[Array, Array]], float]] = {
+  "region_adaptive": (region_adaptive, ADAPTIVE_START),
 }
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from llve_jax.losses.contract import Clip, Mask, PerClip, check_same_shape, trusted
+from llve_jax.losses.contract import Clip, Mask, PerClip, trusted, trusted_mean
 from llve_jax.ops.color import luma
 
 DARK_SHARE = 0.4
@@ -59,19 +59,19 @@ def region_adaptive(
   return loss, jnp.where(share < DARK_SHARE, raised, threshold)
 
 
-def region_mbllen_released(pred: Clip, target: Clip) -> PerClip:
+def region_mbllen_released(pred: Clip, target: Clip, *, mask: Mask | None = None) -> PerClip:
   """As MBLLEN's code has it: mean(4 |m (p - t)| + |(1 - m)(p - t)|), m from the prediction.
 
   m holds the darkest 40 % of each frame of the prediction, by a luminance with two slips, 0.39 R +
   0.5 G + 0.11 B; both regions are averaged over all pixels. The paper means `region_quantile`.
   """
-  check_same_shape(pred, target)
+  pred, mask = trusted(pred, target, mask)
   red, green, blue = _MBLLEN_RELEASED
   seen = lax.stop_gradient(pred)
   brightness = red * seen[..., 0:1] + green * seen[..., 1:2] + blue * seen[..., 2:3]
   limit = jnp.quantile(brightness, DARK_SHARE, axis=(2, 3, 4), keepdims=True)
   factor = jnp.where(brightness <= limit, _LOW, _HIGH)
-  return jnp.mean(factor * jnp.abs(pred - target), axis=(1, 2, 3, 4))
+  return trusted_mean(factor * jnp.abs(pred - target), mask)
 
 
 def weigh_regions(

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from llve_jax.losses.contract import Clip, Mask, PerClip, trusted
+from llve_jax.losses.contract import Clip, Mask, PerClip, trusted, trusted_mean
 
 
 def brightness_flicker(pred: Clip, target: Clip, *, mask: Mask | None = None) -> PerClip:
@@ -22,3 +22,22 @@ def brightness_flicker(pred: Clip, target: Clip, *, mask: Mask | None = None) ->
   if pred.shape[1] == 1:
     return jnp.zeros(pred.shape[0], pred.dtype)
   return jnp.mean(jnp.abs(jnp.diff(offset, axis=1)), axis=(1, 2))
+
+
+def frame_difference(pred: Clip, target: Clip, *, mask: Mask | None = None) -> PerClip:
+  """How differently every pixel changes from frame to frame: noise that boils, lag behind motion.
+
+  Mean of |(p_{t+1} - p_t) - (y_{t+1} - y_t)|. What stays wrong by the same costs nothing.
+  Units: sRGB per frame. 0 for clips of one frame. A change is trusted as much as the less trusted
+  of its two frames.
+  """
+  pred, mask = trusted(pred, target, mask)
+  if pred.shape[1] == 1:
+    return jnp.zeros(pred.shape[0], pred.dtype)
+  if mask is not None:
+    mask = jnp.minimum(mask[:, 1:], mask[:, :-1])
+  return trusted_mean(jnp.abs(jnp.diff(pred - target, axis=1)), mask)
+
+
+# Those that compare a frame with the one before it.
+ACROSS_FRAMES = (brightness_flicker, frame_difference)

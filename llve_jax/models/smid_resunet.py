@@ -17,7 +17,7 @@ from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.sid_unet import pyramid_field
 from llve_jax.ops.space import depth_to_space
 
-SCALE = {"raw_rgb": 1, "bayer": 2}
+SCALE = {"raw_rgb": 1, "srgb": 1, "bayer": 2}
 
 
 class ConvLayerNorm(nn.Module):
@@ -101,7 +101,8 @@ class SmidResUNet(nn.Module):
   what it has too much.
 
   Attributes:
-    input_kind: "raw_rgb" (published), or "bayer": packed frames, output twice the size.
+    input_kind: "raw_rgb" (published), "srgb" for 8-bit pictures, or "bayer": packed frames, output
+      twice the size.
     widths: channels of each level, finest first.
     blocks: residual blocks at the coarsest level.
     epsilon: added to the variance in the layer norm.
@@ -109,7 +110,7 @@ class SmidResUNet(nn.Module):
     remat: recompute stages in the backward pass instead of storing their activations.
   """
 
-  input_kind: Literal["raw_rgb", "bayer"] = "raw_rgb"
+  input_kind: Literal["raw_rgb", "srgb", "bayer"] = "raw_rgb"
   widths: Sequence[int] = (32, 64, 128, 256, 512)
   blocks: int = 16
   epsilon: float = 1e-12
@@ -124,7 +125,7 @@ class SmidResUNet(nn.Module):
       UserError: unknown `input_kind`.
     """
     if self.input_kind not in SCALE:
-      raise UserError(f'input_kind is {self.input_kind!r}; smid_resunet takes "raw_rgb" or "bayer"')
+      raise UserError(f"input_kind is {self.input_kind!r}; smid_resunet takes {' or '.join(SCALE)}")
     return Traits(
       stride=2 ** (len(self.widths) - 1),
       receptive_field=pyramid_field(len(self.widths), 2 + 2 * self.blocks + 1),

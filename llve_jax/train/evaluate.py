@@ -2,74 +2,43 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from typing import Protocol as Interface
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Float
 
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
 from llve_jax.metrics.temporal import clip_scores
-from llve_jax.ops.frames import clips_of, frames_of
 from llve_jax.shapes import Frames8
+from llve_jax.train.methods import Method, PairedClip, rounded_frames
 
-Method = Callable[[Frames8], np.ndarray]  # the result 8-bit as well, or float32 in [0, 1]
-Apply = Callable[[Array], Any]
+# Called with a method's name, the clip and the method's frames as saved.
+Watch = Callable[[str, PairedClip, Frames8], None]
 
-
-class PairedClip(Interface):
-  """What `score` needs to know of a test clip: `llve_jax.data.clips.EvalClip` has it."""
-
-  @property
-  def name(self) -> str:
-    """The source clip."""
-
-  @property
-  def variant(self) -> int:
-    """Which of its dark versions."""
-
-  @property
-  def low(self) -> Frames8:
-    """The dark frames."""
-
-  @property
-  def high(self) -> Frames8:
-    """The bright frames, as many and as large."""
+_BT709 = np.array([0.2126, 0.7152, 0.0722])
 
 
 def clip_key(clip: PairedClip) -> str:
-  """The clip's name in reports and file names: `name_variant`."""
+  """The clip's name in reports: `name_variant`."""
   return f"{clip.name}_{clip.variant}"
 
 
-def frame_method(apply: Apply, *, batch: int = 8, rounded: bool = True) -> Method:
-  """Turns an image network into a method.
+def on_frames(fresh: Callable[[], Callable[[Frames8], Frames8]]) -> Callable[[], Method]:
+  """Turns a factory of functions of 8-bit frames, such as a classic baseline, into one of methods.
 
-  Args:
-    apply: clip float32 [b, 1, h, w, 3] in [0, 1] -> {"clip": ...} or the clip itself. Give it
-      jitted, with its weights as arguments; it is called as it is.
-    batch: frames per call. The last batch is filled up with copies of the last frame, so that one
-      frame size compiles once.
-    rounded: whether the result is 8-bit, as a saved file would be, or float32 in [0, 1], for
-      protocols that take `floats`.
-
-  Returns:
-    uint8 [t, h, w, 3] -> uint8 or float32 of the same shape, clipped. It keeps nothing between
-    calls.
+  They see the dark frames as a person would.
   """
 
-  def method(frames: Frames8) -> np.ndarray:
-    out = np.empty(frames.shape, np.uint8 if rounded else np.float32)
-    for start in range(0, len(frames), batch):
-      part = frames[start : start + batch]
-      padding = ((0, batch - len(part)), (0, 0), (0, 0), (0, 0))
-      result = apply(clips_of(np.pad(part, padding, mode="edge")))
-      clip = result["clip"] if isinstance(result, Mapping) else result
-      whole = frames_of(clip) if rounded else np.clip(np.asarray(clip, np.float32)[:, 0], 0, 1)
-      out[start : start + batch] = np.asarray(whole)[: len(part)]
-    return out
+  def make() -> Method:
+    method = fresh()
+    return lambda clip: method(clip.low)
 
-  return method
+  return make
+
+
+def mean_brightness(frames: Frames8) -> Float[np.ndarray, "t"]:
+  """Mean of `metrics.temporal.brightness` over each frame, here on the scale 0 to 1; float64."""
+  return np.stack([frame.mean(axis=(0, 1)) for frame in frames]) @ _BT709 / 255.0
 
 
 def score(
@@ -79,9 +48,10 @@ def score(
   *,
   headline: str | None = None,
   about: Mapping[str, Any] | None = None,
+  watch: Watch | None = None,
 ) -> Report:
   """`score_all` under one protocol."""
-  return score_all(methods, clips, [protocol], headline=headline, about=about)[0]
+  return score_all(methods, clips, [protocol], headline=headline, about=about, watch=watch)[0]
 
 
 def score_all(
@@ -92,6 +62,7 @@ def score_all(
   headline: str | None = None,
   about: Mapping[str, Any] | None = None,
   temporal: bool = False,
+  watch: Watch | None = None,
 ) -> list[Report]:
   """Runs every method once on every whole clip, scores the frames that each protocol selects.
 
@@ -102,7 +73,9 @@ def score_all(
       rounded to 8 bits, whatever the method gives.
     headline: the method at the top of the reports' JSON; the first one if not given.
     about: kept in the reports.
-    temporal: whether to add `clip_scores` of all frames, as saved, to every report.
+    temporal: whether to add `clip_scores` of all frames, as saved, to every report. A clip of one
+      frame has none, and then no table shows them.
+    watch: sees every result, for pictures.
 
   Raises:
     ValueError: no method, protocol or clip, or a method changed the shape of its frames.
@@ -115,11 +88,13 @@ def score_all(
   for clip in clips:
     key = clip_key(clip)
     for name, fresh in methods.items():
-      pred = fresh()(clip.low)
+      pred = fresh()(clip)
       if pred.shape != clip.high.shape:
         raise ValueError(f"{name} on clip {key} gave {pred.shape}, the target is {clip.high.shape}")
-      saved = pred if pred.dtype == np.uint8 else _saved(pred)
-      whole = clip_scores(saved, clip.high) if temporal else {}
+      saved = pred if pred.dtype == np.uint8 else rounded_frames(pred)
+      if watch is not None:
+        watch(name, clip, saved)
+      whole = clip_scores(saved, clip.high) if temporal and len(saved) > 1 else {}
       for report in reports:
         protocol = report.protocol
         kept = protocol.kept(len(pred), key)
@@ -127,13 +102,8 @@ def score_all(
         given = (pred if protocol.floats else saved)[part]
         frames = [str(index) for index in kept]
         report.add(name, key, frames, score_frames(protocol, given, clip.high[part]))
-        if temporal:
+        if whole:
           report.add_clip(name, key, whole)
   if not reports[0].rows:
     raise ValueError("score got no clip; is the split empty?")
   return reports
-
-
-def _saved(frames: np.ndarray) -> Frames8:
-  """Floats as `frames_of` rounds them."""
-  return np.rint(np.clip(frames, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)

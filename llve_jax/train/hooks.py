@@ -1,5 +1,6 @@
 """What happens between steps: logging with a check for non-finite losses, evaluation, saving."""
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from tensorboardX import SummaryWriter
 
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
+from llve_jax.train.board import show
 from llve_jax.train.loop import Stopwatch
 from llve_jax.train.state import State
 
@@ -36,22 +38,30 @@ class Log:
     total: int,
     every: int,
     also: Sequence[int] = (),
+    explain: Callable[[int], str] = lambda step: "",
   ):
-    """Logs every `every` steps; also checks at multiples of each period in `also`."""
-    self._writer, self._stopwatch = writer, stopwatch
+    """Logs every `every` steps; also checks at multiples of each period in `also`.
+
+    `explain` is called with the number of a step whose values are not finite, counted from 1; what
+    it returns ends the message.
+    """
+    self._writer, self._stopwatch, self._explain = writer, stopwatch, explain
     self._total, self._every, self._also = total, every, tuple(also)
     self._pending: list[tuple[int, dict[str, Array]]] = []
     self._seconds_per_step: float | None = None
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> None:
+  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Keeps the step's scalars; fetches, checks and writes those pending when it is time."""
     self._pending.append((step, scalars))
-    if not any(due(step, every, last=last) for every in (self._every, *self._also)):
-      return
+    if any(due(step, every, last=last) for every in (self._every, *self._also)):
+      self._write(step)
+    return state
+
+  def _write(self, step: int) -> None:
     pending = [(number, jax.device_get(values)) for number, values in self._pending]
     self._pending.clear()
     for number, values in pending:
-      check_finite(number, values)
+      check_finite(number, values, self._explain)
     seconds = self._stopwatch.lap() / len(pending)
     # A phase may begin in between, so a term may be missing in some steps.
     means = {
@@ -66,13 +76,16 @@ class Log:
     print(f"step {step}/{self._total}  {seconds:.3g} s/step  {left} left  {terms}", flush=True)
 
 
-def check_finite(step: int, scalars: dict[str, Any]) -> None:
-  """Raises a UserError that names the terms of `step` that are not finite."""
+def check_finite(
+  step: int, scalars: dict[str, Any], explain: Callable[[int], str] = lambda step: ""
+) -> None:
+  """Raises a UserError that names the terms of `step` that are not finite, and explains."""
   if wrong := {name: float(v) for name, v in scalars.items() if not np.all(np.isfinite(v))}:
     terms = ", ".join(f"{name} = {value}" for name, value in sorted(wrong.items()))
     raise UserError(
       f"step {step}: {terms}; expected finite numbers. The last checkpoint is from before that. "
       "Lower the learning rate, clip the gradient (optimizer.clip_norm) or look at the data"
+      + explain(step)
     )
 
 
@@ -86,7 +99,7 @@ def duration(seconds: float) -> str:
 
 
 class Evaluate:
-  """Scores the averaged weights, shows a few frames, and keeps the best weights."""
+  """Scores the averaged weights, shows frames and clips, keeps the best weights and a history."""
 
   def __init__(
     self,
@@ -97,32 +110,42 @@ class Evaluate:
     memory: dict[str, Any],
     *,
     every: int,
+    publish: Callable[[Sequence[dict[str, float]]], None] = lambda history: None,
   ):
     """Evaluates every `every` steps and at the end.
 
     Args:
       writer: receives `eval/NAME` scalars and images.
       stopwatch: paused meanwhile.
-      score: variables -> (metrics, uint8 pictures [h, w, 3] by name); must have "psnr".
+      score: variables -> (metrics, uint8 pictures [h, w, 3] or clips [t, h, w, 3] by name); the
+        metrics must have "psnr".
       keep_best: called with (variables, step, metrics) when PSNR is the best so far.
-      memory: outlives a restart; holds "best" and "last".
+      memory: outlives a restart; holds "best", "last" and "history", the metrics of every
+        evaluation in turn.
       every: steps between evaluations.
+      publish: called with the history after each.
     """
     self._writer, self._stopwatch, self._score = writer, stopwatch, score
     self._keep_best, self._every, self.memory = keep_best, every, memory
+    self._publish = publish
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> None:
+  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Evaluates if it is time."""
-    if not due(step, self._every, last=last):
-      return
+    if due(step, self._every, last=last):
+      self._evaluate(step, state)
+    return state
+
+  def _evaluate(self, step: int, state: State) -> None:
     start = time.perf_counter()
     metrics, pictures = self._score(state.average)
     for name, value in metrics.items():
       self._writer.add_scalar(f"eval/{name}", value, step)
     for name, picture in pictures.items():
-      self._writer.add_image(f"eval/{name}", picture, step, dataformats="HWC")
+      show(self._writer, f"eval/{name}", picture, step)
     self._writer.flush()
     self.memory["last"] = {"step": step, **metrics}
+    self.memory.setdefault("history", []).append(self.memory["last"])
+    self._publish(self.memory["history"])
     best = self.memory.get("best")
     if best is None or metrics["psnr"] > best["psnr"]:
       self.memory["best"] = {"step": step, **metrics}
@@ -149,11 +172,12 @@ class Save:
     self._checkpoints, self._iterator = checkpoints, iterator
     self._stopwatch, self._memory, self._every = stopwatch, memory, every
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> None:
+  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Saves if it is time."""
     if due(step, self._every, last=last):
       start = time.perf_counter()
       self._checkpoints.save(
-        step, dataclasses.replace(state, frozen=()), self._iterator, dict(self._memory)
+        step, dataclasses.replace(state, frozen=()), self._iterator, copy.deepcopy(self._memory)
       )
       self._stopwatch.pause(time.perf_counter() - start)
+    return state

@@ -12,11 +12,11 @@ from llve_jax.train.state import State
 class Hook(Protocol):
   """Something that happens after steps."""
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> None:
+  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Called after every step with the steps taken so far and the new state.
 
     `last` is true after the last step of the run. The state's arrays are reused by the next step:
-    a hook that keeps them must copy.
+    a hook that keeps them must copy. Returns the state to go on with, mostly the one it was given.
     """
 
 
@@ -28,8 +28,9 @@ def run(
   start: int,
   stop: int,
   hooks: Sequence[Hook],
+  finished: Callable[[], bool] = lambda: False,
 ) -> State:
-  """Takes the steps `start` .. `stop - 1`.
+  """Takes the steps `start` .. `stop - 1`, fewer if a hook has found that it is enough.
 
   For each: next batch, step, then the hooks in their order (log and check, evaluate, save). The
   batch iterator is never ahead of the step, so a checkpoint made by a hook resumes at the very
@@ -42,14 +43,18 @@ def run(
     start: steps already taken.
     stop: steps to have taken at the end.
     hooks: what happens after each step.
+    finished: asked before each hook and each step: true makes this step the last one, also for the
+      hooks that follow.
 
   Returns:
-    The state after step `stop`.
+    The state after the last step.
   """
   for step in range(start, stop):
+    if finished():
+      break
     state, scalars = step_at(step)(state, next(batches))
     for hook in hooks:
-      hook(step + 1, state, scalars, last=step + 1 == stop)
+      state = hook(step + 1, state, scalars, last=step + 1 == stop or finished())
   return state
 
 

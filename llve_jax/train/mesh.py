@@ -19,6 +19,18 @@ def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
   return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
+def first_devices(count: int) -> Sequence[jax.Device]:
+  """The first `count` devices of all processes; -1: all.
+
+  Raises:
+    UserError: there are fewer.
+  """
+  devices = jax.devices()
+  if not (count == -1 or 1 <= count <= len(devices)):
+    raise UserError(f"mesh.data is {count}; expected -1 (all) or 1 to {len(devices)} devices")
+  return devices if count == -1 else devices[:count]
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
   """The same value on every device."""
   return NamedSharding(mesh, PartitionSpec())

@@ -1,5 +1,7 @@
 """Everything a training run needs to go on: one pytree, one checkpoint."""
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -37,21 +39,52 @@ class State:
     step: optimiser steps of the generator taken so far, int32 scalar.
     key: raw data of the run's random key; each step folds its number into it.
     generator: the network that is trained.
-    critic: its critic, or None where there is none.
+    critics: the networks that judge it, by name; {} where there is none.
     average: exponential moving average of the generator's variables; starts as a copy.
+    memory: what losses carry from step to step, such as a threshold; {} without any.
+    rate: factor on the learning rate of every network, float32 scalar; 1 until evaluations halve
+      it.
     frozen: weights of fixed networks inside losses; arguments of the step, never checkpointed.
   """
 
   step: Array
   key: Array
   generator: Trainable
-  critic: Trainable | None
+  critics: dict[str, Trainable]
   average: dict[str, Tree]
+  memory: dict[str, Array]
+  rate: Array
   frozen: Tree
 
   def step_key(self) -> Array:
     """The random key of this step: same seed and step, same key, resumed or not."""
     return jax.random.fold_in(jax.random.wrap_key_data(self.key), self.step)
+
+
+Batch = dict[str, Array]
+Scalars = dict[str, Array]
+Step = Callable[[State, Batch], tuple[State, Scalars]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Learner:
+  """A network that is trained, and how.
+
+  Attributes:
+    module: the network or critic.
+    optimizer: what turns its gradients into updates.
+    shape: of an input it takes, batch axis included; parameters are drawn for it.
+  """
+
+  module: nn.Module
+  optimizer: optax.GradientTransformation
+  shape: tuple[int, ...]
+
+  def init(self, key: Array) -> Trainable:
+    """Draws the parameters."""
+    variables = self.module.init(key, jnp.zeros(self.shape))
+    params = variables["params"]
+    return Trainable(params, variables.get("batch_stats", {}), self.optimizer.init(params))
 
 
 def variables_of(params: Tree, batch_stats: Tree) -> dict[str, Tree]:
@@ -76,41 +109,37 @@ def apply_train(
   return output, updated.get("batch_stats", {})
 
 
-def init_trainable(
-  module: nn.Module, optimizer: optax.GradientTransformation, key: Array, example: Array
-) -> Trainable:
-  """Draws the parameters of `module` for inputs of the shape of `example`."""
-  variables = module.init(key, example)
-  params = variables["params"]
-  return Trainable(params, variables.get("batch_stats", {}), optimizer.init(params))
-
-
 def init_state(
-  generator: nn.Module,
-  generator_optimizer: optax.GradientTransformation,
+  generator: Learner,
   *,
   seed: int,
-  crop: int,
-  channels: int = 3,
-  critic: nn.Module | None = None,
-  critic_optimizer: optax.GradientTransformation | None = None,
+  critics: Mapping[str, Learner] | None = None,
+  memory: Mapping[str, Array] | None = None,
   frozen: Tree = (),
 ) -> State:
-  """A fresh state; trace it with `jax.eval_shape` to know shapes without computing them."""
+  """A fresh state; trace it with `jax.eval_shape` to know shapes without computing them.
+
+  Args:
+    generator: what is trained.
+    seed: of all randomness of the run.
+    critics: what judges it, by name.
+    memory: first values of what losses carry along (`Goal.memory`).
+    frozen: weights of fixed networks inside losses.
+  """
   key = jax.random.key(seed)
   generator_key, critic_key, run_key = jax.random.split(key, 3)
-  clip = jnp.zeros((1, 1, crop, crop, channels))
-  trainable = init_trainable(generator, generator_optimizer, generator_key, clip)
-  trainable_critic = None
-  if critic is not None:
-    assert critic_optimizer is not None
-    trainable_critic = init_trainable(critic, critic_optimizer, critic_key, clip[:, 0])
+  trainable = generator.init(generator_key)
   return State(
     step=jnp.zeros((), jnp.int32),
     key=jax.random.key_data(run_key),
     generator=trainable,
-    critic=trainable_critic,
+    critics={
+      name: critic.init(jax.random.fold_in(critic_key, index))
+      for index, (name, critic) in enumerate(sorted((critics or {}).items()))
+    },
     average=jax.tree.map(jnp.copy, trainable.variables),
+    memory=dict(memory or {}),
+    rate=jnp.ones((), jnp.float32),
     frozen=frozen,
   )
 

@@ -10,7 +10,7 @@ from llve_jax.errors import UserError
 
 SEEDS = st.integers(0, 2**31)
 JOINT = {
-  "crop": lambda low, high, rng: augment.crop(low, high, rng, 4),
+  "crop": lambda low, high, rng: augment.crop([low, high], rng, 4),
   "flip": augment.flip,
   "rotate": augment.rotate,
   "permute_channels": augment.permute_channels,
@@ -63,10 +63,10 @@ def test_channels_keep_their_pixels():
 def test_crop_reaches_every_corner_and_the_whole():
   low = np.arange(5 * 6, dtype=np.uint8).reshape(1, 5, 6, 1)
   rng = np.random.default_rng(0)
-  corners = {int(augment.crop(low, low, rng, 4)[0][0, 0, 0, 0]) for _ in range(200)}
+  corners = {int(augment.crop([low, low], rng, 4)[0][0, 0, 0, 0]) for _ in range(200)}
   assert corners == {0, 1, 2, 6, 7, 8}
   square = low[:, :, :5]
-  np.testing.assert_array_equal(augment.crop(square, square, rng, 5)[0], square)
+  np.testing.assert_array_equal(augment.crop([square, square], rng, 5)[0], square)
 
 
 def test_noise_has_a_half_normal_deviation_of_two_codes():
@@ -105,7 +105,7 @@ def test_augment_moves_both_and_adds_noise_to_the_input_only():
 
 def test_crop_larger_than_a_frame_names_the_sizes():
   with pytest.raises(UserError, match=r"crop=8 is larger than a frame of 7x9 .* at most 7"):
-    augment.crop(_clip(shape=(1, 9, 7, 3)), _clip(shape=(1, 9, 7, 3)), np.random.default_rng(0), 8)
+    augment.crop([_clip(shape=(1, 9, 7, 3))], np.random.default_rng(0), 8)
 
 
 def test_rotation_needs_a_square():
@@ -127,3 +127,32 @@ def test_a_mask_is_turned_with_its_target_and_keeps_its_values():
     plain = augment.Augment().random_map({"low": low, "high": high}, np.random.default_rng(seed))
     np.testing.assert_array_equal(plain["low"], pair["low"])
     assert "mask" not in plain
+
+
+@pytest.mark.parametrize(("reverse", "outcomes"), [(True, 16), (False, 8)])
+def test_turning_a_pair_moves_everything_alike(reverse, outcomes):
+  """Every turn happens, also in time; the mask goes with its target, and other entries stay."""
+  low = _clip(shape=(3, 4, 4, 3))
+  pair = {"low": low, "high": low + 1, "mask": low[..., :1] + 2, "id": "a/0/3"}
+  step = augment.TurnPair(reverse=reverse)
+  seen = set()
+  for seed in range(200):
+    out = step.random_map(pair, np.random.default_rng(seed))
+    np.testing.assert_array_equal(out["low"] + 1, out["high"])
+    np.testing.assert_array_equal(out["low"][..., :1] + 2, out["mask"])
+    assert out["id"] == "a/0/3"
+    seen.add(out["low"].tobytes())
+    order = [
+      int(np.flatnonzero(np.isclose(low, frame.max()).any((1, 2, 3)))[0]) for frame in out["low"]
+    ]
+    assert order in ([[0, 1, 2], [2, 1, 0]] if reverse else [[0, 1, 2]])
+  assert len(seen) == outcomes
+
+
+def test_names_of_augmentations():
+  assert augment.named(True, mosaics=False) == "turntable"
+  assert augment.named(True, mosaics=True) == "turn"
+  assert augment.named(False, mosaics=True) == "none"
+  assert augment.named("flip", mosaics=True) == "flip"
+  with pytest.raises(UserError, match="permutes colours"):
+    augment.named("turntable", mosaics=True)

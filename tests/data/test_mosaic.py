@@ -164,7 +164,8 @@ def test_blind_turns_are_those_of_the_array():
   for seed in range(20):
     pair = _draw(example, seed, frames=5, crop=8, blind=True)
     down, right, forward = _turn(_codes(pair))
-    for key, clip in straight.items():
+    for key in ("low", "high"):
+      clip = straight[key]
       turned = clip if down[0] else clip.swapaxes(1, 2)
       np.testing.assert_array_equal(pair[key], turned[::forward, :: sum(down), :: sum(right)])
 
@@ -254,3 +255,46 @@ def test_blind_turns_can_be_trained_on():
     for low, high in zip(batch["low"], batch["high"], strict=True)
   ]
   assert max(apart) > 0.5 / 255
+
+
+@pytest.mark.parametrize(("cfa", "kind"), [("GRBG", "mosaic"), (XTRANS, "mosaic")])
+def test_a_plane_holds_the_targets_colours(cfa, kind):
+  wanted = "RGGB" if len(cfa) == 4 else XTRANS
+  batch = pipeline.train_dataset([EXAMPLES[cfa]], batch=4, frames=2, crop=4, seed=0, kind=kind)[0]
+  side = 8 if len(cfa) == 4 else 12
+  assert batch["low"].shape == (4, 2, side, side, 1)
+  for low, high in zip(batch["low"], batch["high"], strict=True):
+    np.testing.assert_allclose(low[..., 0], _seen(high, wanted), atol=1e-5)
+
+
+def test_binned_light_lies_where_its_small_target_does():
+  """Rows and columns are means of 2x2 pixels on both sides, up to where colours sit in a cell."""
+  example = EXAMPLES["GBRG"]
+  batch = pipeline.train_dataset([example], batch=8, frames=2, crop=4, seed=0, kind="raw_rgb")[0]
+  assert batch["low"].shape == batch["high"].shape == (8, 2, 4, 4, 3)
+  np.testing.assert_allclose(batch["low"][..., 0], batch["high"][..., 0], atol=1e-5)  # the frame
+  # Green is the mean row of the two green sites, which is that of the cell, whatever the turn.
+  np.testing.assert_allclose(batch["low"][..., 1], batch["high"][..., 1], atol=1e-5)
+  apart = np.abs(batch["low"][..., 2] - batch["high"][..., 2]) * 255  # blue sits in a corner
+  np.testing.assert_allclose(apart, 0.5, atol=1e-3)
+
+
+def test_flips_leave_time_alone():
+  window = MosaicWindow(frames=3, crop=4, augment="flip")
+  pairs = [window.random_map(EXAMPLES["RGGB"], np.random.default_rng(seed)) for seed in range(60)]
+  outcomes = {_turn(_codes(pair)) for pair in pairs}
+  assert len(outcomes) == 8
+  assert {forward for *_, forward in outcomes} == {1}
+
+
+def test_mosaics_of_a_still_scene_can_be_drawn_apart():
+  still = EXAMPLES["RGGB"] | {"high": EXAMPLES["RGGB"]["high"][:1], "variant": 1, "start": 10}
+  window = MosaicWindow(frames=2, crop=4, apart=True, augment=False)
+  ids = {str(window.random_map(still, np.random.default_rng(seed))["id"]) for seed in range(90)}
+  assert "night/1/14+10" in ids
+  assert len(ids) == 5 * 4
+
+
+def test_a_kind_that_no_mosaic_gives_is_named():
+  with pytest.raises(UserError, match=r"night: .* gives xtrans or mosaic .* 'raw_rgb' is wanted"):
+    pipeline.train_dataset([EXAMPLES[XTRANS]], batch=1, frames=1, crop=4, seed=0, kind="raw_rgb")

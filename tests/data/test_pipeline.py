@@ -20,14 +20,14 @@ def _take(iterator, count):
 def _assert_equal(left, right):
   assert len(left) == len(right)
   for a, b in zip(left, right, strict=True):
-    assert a.keys() == b.keys() == {"low", "high"}
+    assert a.keys() == b.keys() == {"low", "high", "id"}
     for key in a:
       np.testing.assert_array_equal(a[key], b[key])
 
 
 def test_batches_are_float_clips(train_source):
   for batch in _take(pipeline.train_iterator(train_source, **SMALL), 3):
-    for clip in batch.values():
+    for clip in (batch["low"], batch["high"]):
       assert clip.shape == (4, 2, 32, 32, 3)
       assert clip.dtype == np.float32
       assert clip.min() >= 0
@@ -42,7 +42,7 @@ def test_windows_are_cut_from_the_data(train_source):
     for i in range(len(train_source))
   ]
   for batch in _take(iterator, 4):
-    cut = {key: np.round(clip[0] * 255).astype(np.uint8) for key, clip in batch.items()}
+    cut = {key: np.round(batch[key][0] * 255).astype(np.uint8) for key in ("low", "high")}
     assert any(_holds(example, cut) for example in known)
 
 
@@ -199,3 +199,88 @@ def test_a_mask_is_cut_where_its_target_is(train_source):
   window = pipeline.Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
   assert window["mask"].shape == (2, 16, 16, 1)
   np.testing.assert_array_equal(window["mask"][..., 0], window["high"].max(axis=-1))
+
+
+def test_every_window_says_where_it_comes_from(train_source):
+  """The frames that an id names hold the window's pixels."""
+  iterator = pipeline.train_iterator(train_source, **SMALL, augment=False)
+  known = {
+    (example["clip"].decode(), example["variant"], example["start"]): example
+    for example in (train_source[index] for index in range(len(train_source)))
+  }
+  batch = next(iterator)
+  assert batch["id"].dtype.kind == "U"
+  for where, low in zip(batch["id"], batch["low"], strict=True):
+    clip, variant, frame = where.split("/")
+    start = int(frame) // 5 * 5
+    example = known[clip, int(variant), start]
+    frames = decode_frames(example["low"][int(frame) - start :][:2])
+    cut = np.round(low * 255).astype(np.uint8)
+    height, width = frames.shape[1:3]
+    assert any(
+      np.array_equal(frames[:, y : y + 32, x : x + 32], cut)
+      for y in range(height - 31)
+      for x in range(width - 31)
+    )
+
+
+def test_a_batch_can_be_made_again_by_its_number(train_source):
+  """What a report of a failed step needs: the batch of step k, without those before it."""
+  batches = _take(pipeline.train_iterator(train_source, **SMALL), 8)
+  again = pipeline.train_dataset(train_source, **SMALL, cache_bytes=0)
+  _assert_equal([again[6]], [batches[6]])
+  second = pipeline.train_dataset(
+    train_source, **SMALL | {"batch": 2}, process_index=1, process_count=2
+  )
+  np.testing.assert_array_equal(second[3]["id"], batches[3]["id"][2:])
+
+
+@pytest.mark.parametrize("name", ["turn", "flip", "none"])
+def test_named_augmentations_add_no_noise(train_source, name):
+  batch = pipeline.train_dataset(train_source, **SMALL, augment=name)[0]
+  codes = batch["low"] * 255
+  np.testing.assert_allclose(codes, np.round(codes), atol=1e-4)
+  noisy = pipeline.train_dataset(train_source, **SMALL)[0]["low"] * 255
+  assert np.abs(noisy - np.round(noisy)).max() > 0.01
+
+
+def test_an_augmentation_that_does_not_exist_lists_the_known(train_source):
+  with pytest.raises(UserError, match=r"no augmentation is called 'spin'; known: none, turntable"):
+    pipeline.train_dataset(train_source, **SMALL, augment="spin")
+
+
+def _still(frames=6, bright=1):
+  """A segment whose dark frames are told apart by their grey."""
+  dark = np.stack([np.full((4, 4, 3), 10 * k, np.uint8) for k in range(frames)])
+  high = np.full((bright, 4, 4, 3), 200, np.uint8)
+  encoded = {"low": [encode_png(f) for f in dark], "high": [encode_png(f) for f in high]}
+  return {**encoded, "clip": b"still", "variant": 2, "start": 30}
+
+
+def test_frames_apart_are_different_ones_of_the_whole_segment():
+  settings = {"batch": 1, "frames": 2, "crop": 2, "seed": 0, "augment": False}
+  dataset = pipeline.train_dataset([_still()], **settings, apart=True)
+  seen = set()
+  for k in range(300):
+    first, second = np.round(dataset[k]["low"][0, :, 0, 0, 0] * 255 / 10).astype(int).tolist()
+    assert first != second
+    if second != first + 1:
+      assert dataset[k]["id"].tolist() == [f"still/2/{30 + first}+{30 + second}"]
+    seen.add((first, second))
+    np.testing.assert_array_equal(dataset[k]["high"], np.float32(200 / 255))
+  assert len(seen) == 6 * 5
+  near = pipeline.train_dataset([_still()], **settings)
+  assert all(np.ptp(near[k]["low"]) == pytest.approx(10 / 255) for k in range(20))
+
+
+def test_frames_apart_need_a_still_scene_and_enough_frames():
+  settings = {"batch": 1, "crop": 2, "seed": 0, "apart": True}
+  with pytest.raises(UserError, match=r"apart=True needs still scenes.* still has 6 bright"):
+    pipeline.train_dataset([_still(bright=6)], **settings, frames=2)
+  with pytest.raises(UserError, match="frames=7 is more than the 6 frames of a segment of still"):
+    pipeline.train_dataset([_still()], **settings, frames=7)
+
+
+def test_a_kind_that_the_data_cannot_give_names_both(train_source):
+  with pytest.raises(UserError, match=r"bigbuckbunny: .* gives srgb input, but 'bayer' is wanted"):
+    pipeline.train_dataset(train_source, **SMALL, kind="bayer")

@@ -17,8 +17,8 @@ def _sharding(count):
 def test_devices_hold_their_rows(count):
   rng = np.random.default_rng(0)
   batch = {key: rng.random((8, 1, 4, 4, 3), np.float32) for key in ("low", "high")}
-  placed = global_batch(batch, _sharding(count))
-  assert placed.keys() == batch.keys()
+  placed = global_batch({**batch, "id": np.array(["night/0/3"] * 8)}, _sharding(count))
+  assert placed.keys() == batch.keys()  # Text stays on the host.
   for key, array in placed.items():
     assert array.shape == batch[key].shape
     assert len(array.addressable_shards) == count

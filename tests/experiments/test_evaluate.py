@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import evaluate
+from experiments import evaluate, pictures
 from llve_jax.data import clips as data_clips
 from llve_jax.data import source as data_source
 from llve_jax.enhance.classic import CLASSIC
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.models.contract import Traits
+from llve_jax.ops.color import linear_to_srgb
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,9 +45,9 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def flag_values(**given: object) -> types.SimpleNamespace:
-  names = ("pred", "target", "workdir", "config", "data_dir", "json", "csv", "out")
-  values = {**dict.fromkeys(names), "split": "test", "protocol": "plain"}
-  values |= {"temporal": False, "lpips": False, **given}
+  names = ("pred", "target", "workdir", "config", "data_dir", "split", "niqe")
+  values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
+  values |= {"temporal": False, "lpips": False, "classic": "all", **given}
   return types.SimpleNamespace(**values)
 
 
@@ -64,6 +66,7 @@ class Network:
   """A trained network that happens to know how dark the clips are."""
 
   name = "stub_net"
+  traits = Traits(stride=1, receptive_field=1)
   origin = {"config": "stub", "step": 7}  # noqa: RUF012
 
   def __call__(self, clip):
@@ -91,10 +94,11 @@ def opened(monkeypatch) -> list[tuple[str | None, ...]]:
 
   def open_split(name, split, *, config, data_dir):
     asked.append((name, split, config, data_dir))
-    return "the source"
+    return [{"high": [] if name == "unpaired" else [b"png"]}]
 
-  def test_clips(source):
-    assert source == "the source"
+  def test_clips(source, kind, *, keep_negatives):
+    assert kind == "srgb"
+    assert keep_negatives
     return iter(make_clips())
 
   monkeypatch.setattr(evaluate.trained, "load", lambda path: Network())
@@ -110,6 +114,21 @@ def workdir(tmp_path) -> Path:
   folder.mkdir()
   config = {"seed": 3, "data": {"name": "dark_clips", "config": "", "dir": "/trained/on"}}
   (folder / "config.json").write_text(json.dumps(config))
+  return folder
+
+
+@pytest.fixture(scope="module")
+def raw_folder(tmp_path_factory) -> Path:
+  """A folder with a small raw data set."""
+  # As tests/conftest.py imports it: TFDS refuses a second module with the same data set.
+  sys.path.insert(0, str(ROOT / "tfds_builders"))
+  try:
+    from dark_clips import dark_clips_dataset_builder as module
+  finally:
+    sys.path.remove(str(ROOT / "tfds_builders"))
+  folder = tmp_path_factory.mktemp("raw")
+  config = module.DarkClipsConfig(name="tiny_raw", raw=True, max_height=48, max_frames=5, segment=3)
+  module.Builder(data_dir=folder, config=config).download_and_prepare()
   return folder
 
 
@@ -177,9 +196,11 @@ def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_
   assert sorted(path.name for path in out.iterdir()) == [
     "bikes_0_dark.mp4",
     "bikes_1_dark.mp4",
+    "brightness.json",
     "frames.csv",
     "metrics.json",
     "strip.png",
+    "strips",
     "table.txt",
   ]
 
@@ -188,7 +209,7 @@ def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_ma
   out = workdir.parent / "results"
   run_main(workdir=str(workdir), out=str(out))
   strip = cv2.imread(str(out / "strip.png"))[..., ::-1].astype(float)
-  rows, columns = evaluate.STRIP_ROWS, 4
+  rows, columns = pictures.STRIP_ROWS, 4
   gap = (strip.shape[1] - columns * 48) // (columns - 1)
   top = strip.shape[0] - rows * (32 + gap) + gap
   cells = [
@@ -207,6 +228,21 @@ def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_ma
     assert read_info(path).average_rate == 12
     assert frames.shape == clip.low.shape
     assert np.abs(frames.astype(float) - clip.low).mean() < 6
+
+
+def test_only_the_baselines_that_are_named_are_scored(workdir, opened, run_main, capsys):
+  out = workdir.parent / "results"
+  run_main(workdir=str(workdir), classic="clahe", out=str(out))
+  assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["clahe", "stub_net"]
+  assert json.loads(capsys.readouterr().out.splitlines()[-1])["best_classic"] == "clahe"
+
+  run_main(workdir=str(workdir), classic="", out=str(out))
+  assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["stub_net"]
+  assert "margin" not in json.loads(capsys.readouterr().out.splitlines()[-1])
+  assert cv2.imread(str(out / "strip.png")).shape[1] < 4 * 48  # input, network, target
+
+  with pytest.raises(UserError, match="no baseline is called lime; known: all, input, auto_gain"):
+    run_main(workdir=str(workdir), classic="clahe,lime")
 
 
 def test_several_protocols_with_lpips_and_temporal_metrics(
@@ -258,7 +294,60 @@ def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):
     run_main(workdir=str(workdir))
   config = {"data": {"name": "other", "config": "tiny", "dir": ""}}
   run_main(workdir=str(workdir), config=config, split="train", data_dir="/elsewhere")
-  assert opened == [("other", "train", "tiny", "/elsewhere")]
+  config["test_data"] = {"name": "pairs"}
+  run_main(workdir=str(workdir), config=config)
+  assert opened == [("other", "train", "tiny", "/elsewhere"), ("pairs", "test", None, None)]
+
+
+def test_data_without_targets_are_refused(workdir, opened, run_main):
+  config = {"data": {"name": "unpaired"}}
+  with pytest.raises(UserError, match=r"unpaired, split low: has no bright.*test_data\.name=NAME"):
+    run_main(workdir=str(workdir), config=config, split="low")
+
+
+def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(
+  workdir, opened, run_main, capsys, monkeypatch
+):
+  json_file = workdir.parent / "m.json"
+  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  assert "--niqe: left out" in capsys.readouterr().err
+  monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
+  monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
+  # Here the mean of the frame, for the features of NIQE need blocks of 96 pixels.
+  monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
+  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  content = json.loads(json_file.read_text())
+  assert content["about"]["niqe_model"] == "targets"
+  expected = np.mean([np.mean(4 * (clip.high // 4)) for clip in make_clips()])
+  assert content["niqe"] == pytest.approx(expected, rel=1e-4)
+
+
+class RawNetwork(Network):
+  """Takes binned light, and happens to know the curve of sRGB."""
+
+  name = "raw_net"
+  traits = Traits(stride=1, receptive_field=1, input_kind="raw_rgb", streaming=True)
+
+  def stream(self, clip, carry):
+    return linear_to_srgb(jnp.clip(clip, 0.0, 1.0)), (carry or 0) + clip.shape[1]
+
+
+def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, workdir, run_main):
+  monkeypatch.setattr(evaluate.trained, "load", lambda path: RawNetwork())
+  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
+  config = {"data": {"name": "dark_clips", "config": "tiny_raw", "dir": str(raw_folder)}}
+  run_main(workdir=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
+  content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+  assert list(content["methods"]) == ["ratio_scale", "auto_gain", "raw_net"]
+  assert content["about"]["kind"] == "raw_rgb"
+  # The network does just what the picture of the light does.
+  for name in ("psnr", "flicker"):
+    assert content[name] == pytest.approx(content["methods"]["ratio_scale"][name], rel=1e-3)
+  told = json.loads((tmp_path / "out" / "brightness.json").read_text())
+  assert set(told) == {"ratio_scale", "auto_gain", "raw_net", "target"}
+  assert [path.name for path in sorted((tmp_path / "out" / "strips").iterdir())] == [
+    f"carphone_{k}.png" for k in range(3)
+  ]
 
 
 def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):

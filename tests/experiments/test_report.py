@@ -1,4 +1,4 @@
-"""The table of networks."""
+"""The command: which page is written, and what it refuses."""
 
 import subprocess
 import sys
@@ -6,46 +6,53 @@ from pathlib import Path
 
 import pytest
 
-from experiments import report
 from llve_jax import models
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_operations_are_those_of_the_layer_list():
-  """Zero-DCE is seven 3x3 convolutions: a multiplication per weight (not bias) and pixel."""
-  row = report.describe("zero_dce")
-  weights = 79_416 - (6 * 32 + 24)
-  assert row.parameters == 79_416
-  assert row.macs == pytest.approx(weights * 1280 * 720, rel=0.01)
-  assert (row.time, row.takes, row.tiles) == ("single frames", "srgb", True)
-
-
-def test_a_memory_is_called_streaming_and_a_mosaic_is_counted_by_sensor_pixels():
-  narrow = report.describe("recurrent_unet", {"widths": (4, 4), "blocks": (1, 1)})
-  assert narrow.time == "streams"
-  packed = report.describe("sid_unet")
-  assert packed.takes == "bayer"
-  assert 30e9 < packed.macs < 60e9  # a quarter of the pixels of an RGB network of its widths
-
-
-def test_the_command_prints_every_network():
-  done = subprocess.run(
-    [sys.executable, "-m", "experiments.report", "--models"],
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+  return subprocess.run(
+    [sys.executable, "-m", "experiments.report", *arguments],
     cwd=REPOSITORY,
     capture_output=True,
     text=True,
     check=False,
   )
+
+
+def test_models_prints_every_network():
+  done = command("--models")
   assert done.returncode == 0, done.stderr
   for name in models.MODELS:
     assert f"| `{name}` |" in done.stdout
-  idle = subprocess.run(
-    [sys.executable, "-m", "experiments.report"],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert idle.returncode == 2
-  assert "--models" in idle.stderr
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ((), "--workdir=DIR, --compare=A,B, --votes=CSV, --models; none given"),
+    (("--models", "--votes=a.csv"), "--votes and --models given"),
+    (("--workdir=/nowhere", "--out=/tmp"), "/nowhere: expected the --workdir of experiments.sweep"),
+    (("--votes=/nowhere.csv",), "/nowhere.csv: no such file"),
+    (("--compare=/nowhere,/neither", "--out=/tmp"), "/nowhere: expected a run folder"),
+  ],
+)
+def test_bad_calls_are_refused_in_one_line(arguments: tuple[str, ...], message: str):
+  done = command(*arguments)
+  assert done.returncode == 2
+  assert message in done.stderr
+  assert done.stderr.count("\n") == 1
+
+
+def test_a_run_gets_a_page_and_needs_a_place_for_it(tmp_path: Path):
+  run = tmp_path / "run"
+  run.mkdir()
+  (run / "config.json").write_text('{"name": "tiny", "seed": 3, "train": {"steps": 5}}')
+  done = command(f"--workdir={run}", f"--out={tmp_path / 'pages' / 'run'}")
+  assert done.returncode == 0, done.stderr
+  assert "missing" in (tmp_path / "pages" / "run" / "RESULTS.md").read_text()
+  assert "at step 0 of 5" in (tmp_path / "pages" / "run" / "index.html").read_text()
+  without = command(f"--workdir={run}")
+  assert without.returncode == 2
+  assert "--out=DIR is needed" in without.stderr

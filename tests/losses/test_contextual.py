@@ -185,7 +185,7 @@ def test_released_form_equals_numpy(shape):
 
 
 def test_small_shifts_cost_little_but_not_in_the_released_form():
-  # One shift of 1 pixel and one of 8 of the same map: literal CoBi tells them apart (X25).
+  # One shift of 1 pixel and one of 8 of the same map: literal CoBi tells them apart.
   target = jnp.asarray(maps(20, (1, 16, 16, 8)))
   near, far = (jnp.roll(target, pixels, axis=2) for pixels in (1, 8))
   other = jnp.asarray(maps(21, (1, 16, 16, 8)))

@@ -13,6 +13,7 @@ from llve_jax.losses.vgg import VggLoss
 SHAPE = (8, 1, 24, 28, 3)  # XLA convolves maps smaller than the kernel very slowly
 SHAPES = {
   "brightness_flicker": (8, 3, 24, 28, 3),
+  "frame_difference": (8, 3, 24, 28, 3),
   "ms_ssim": (8, 1, 176, 178, 1),
   "structure": (8, 1, 176, 178, 1),
   "vgg19_zoom": (8, 1, 48, 48, 3),

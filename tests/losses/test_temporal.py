@@ -1,9 +1,10 @@
-"""Brightness flicker on clips whose flicker is known."""
+"""Temporal losses on clips whose changes are known."""
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from llve_jax.losses.temporal import brightness_flicker
+from llve_jax.losses.temporal import ACROSS_FRAMES, brightness_flicker, frame_difference
 
 
 def test_equals_numpy():
@@ -33,3 +34,32 @@ def test_means_are_over_trusted_pixels():
   mask = jnp.ones((1, 2, 2, 2, 1)).at[0, 1, 0, 0].set(0.0)
   np.testing.assert_allclose(brightness_flicker(pred, target, mask=mask), [0.1], rtol=1e-6)
   np.testing.assert_allclose(brightness_flicker(pred, target), [0.3], rtol=1e-6)
+
+
+def test_frame_difference_equals_numpy():
+  rng = np.random.default_rng(2)
+  pred, target = rng.uniform(size=(2, 3, 5, 6, 7, 3))
+  expected = np.abs(np.diff(pred, axis=1) - np.diff(target, axis=1)).mean((1, 2, 3, 4))
+  found = frame_difference(jnp.asarray(pred, jnp.float32), jnp.asarray(target, jnp.float32))
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_frame_difference_sees_what_the_mean_brightness_hides():
+  target = jnp.zeros((1, 3, 2, 2, 1))
+  pred = target.at[0, 1, 0, 0].set(0.4).at[0, 1, 1, 1].set(-0.4)  # there and gone again
+  np.testing.assert_allclose(brightness_flicker(pred, target), [0.0], atol=1e-7)
+  np.testing.assert_allclose(frame_difference(pred, target), [0.2], rtol=1e-6)
+
+
+def test_frame_difference_needs_trust_in_both_frames():
+  target = jnp.zeros((2, 3, 1, 3, 1))
+  pred = target.at[:, 1, 0].set(jnp.array([[0.1], [0.5], [0.9]]))
+  mask = jnp.ones((2, 3, 1, 3, 1)).at[0, 0, 0, 2].set(0.0).at[0, 1, 0, 1].set(0.0)
+  # First clip: the pixels 0.1 -> 0 twice and 0.9 -> 0 once may be trusted.
+  found = frame_difference(pred, target, mask=mask)
+  np.testing.assert_allclose(found, [(0.1 + 0.1 + 0.9) / 3, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ACROSS_FRAMES)
+def test_one_frame_does_not_change(loss):
+  assert loss(jnp.ones((1, 1, 4, 4, 3)), jnp.zeros((1, 1, 4, 4, 3))) == 0.0

@@ -54,7 +54,9 @@ def reference(params, x, blocks, scale):
   return (tf.nn.depth_to_space(x, scale) if scale > 1 else x).numpy()
 
 
-@pytest.mark.parametrize(("kind", "channels", "scale"), [("raw_rgb", 3, 1), ("bayer", 4, 2)])
+@pytest.mark.parametrize(
+  ("kind", "channels", "scale"), [("raw_rgb", 3, 1), ("srgb", 3, 1), ("bayer", 4, 2)]
+)
 @pytest.mark.parametrize("size", [(8, 12), (9, 15)])
 def test_equals_the_layer_list_in_tensorflow(drawn, kind, channels, scale, size):
   module = SmidResUNet(input_kind=kind, **TINY)

@@ -1,7 +1,6 @@
 import dataclasses
 import weakref
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ import tensorflow as tf
 from llve_jax.enhance.classic import CLASSIC
 from llve_jax.errors import UserError
 from llve_jax.metrics import protocols
-from llve_jax.metrics.temporal import clip_scores
-from llve_jax.train.evaluate import clip_key, frame_method, score, score_all
+from llve_jax.metrics.temporal import brightness, clip_scores
+from llve_jax.train.evaluate import clip_key, mean_brightness, on_frames, score, score_all
 
 PLAIN = protocols.get("plain")
+INPUT = on_frames(CLASSIC["input"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Clip:
   variant: int
   low: np.ndarray
   high: np.ndarray
+  light: np.ndarray | None = None
+  fps: float = 25.0
 
 
 def make_clip(name: str, variant: int, frames: int) -> Clip:
@@ -30,34 +32,9 @@ def make_clip(name: str, variant: int, frames: int) -> Clip:
   return Clip(name, variant, high // 4, high)
 
 
-@pytest.mark.parametrize("frames", [1, 4, 5, 8, 11])
-def test_a_network_sees_every_frame_once_and_only_one_batch_size(frames: int):
-  clip = make_clip("a", 0, frames)
-  shapes = []
-
-  @jax.jit
-  def apply(batch: jax.Array) -> dict[str, jax.Array]:
-    shapes.append(batch.shape)  # runs when it is traced, so once per shape
-    assert batch.dtype == jnp.float32
-    return {"clip": 1.0 - batch}
-
-  out = frame_method(apply, batch=4)(clip.low)
-  assert out.dtype == np.uint8
-  np.testing.assert_array_equal(out, 255 - clip.low)
-  assert shapes == [(4, 1, 16, 24, 3)]
-
-
-def test_the_network_may_return_the_clip_itself_and_is_clipped_and_rounded_as_a_file():
-  frames = np.array([0, 100, 255], np.uint8).reshape(1, 1, 3, 1) * np.ones((1, 1, 1, 3), np.uint8)
-  outputs = {-0.3: 0, 0.4 / 255: 0, 0.6 / 255: 1, 254.6 / 255: 255, 7.0: 255}
-  for value, expected in outputs.items():
-    method = frame_method(lambda clip, value=value: jnp.full_like(clip, value))
-    np.testing.assert_array_equal(method(frames), np.full_like(frames, expected))
-
-
 def test_scores_equal_tensorflow_averaged_over_frames_then_clips():
   clips = [make_clip("a", 0, 3), make_clip("a", 1, 5)]
-  methods = {"input": CLASSIC["input"], "half": lambda: lambda frames: frames // 2}
+  methods = {"input": INPUT, "half": lambda: lambda clip: clip.low // 2}
   report = score(methods, clips, PLAIN, headline="half", about={"split": "test"})
   for name, divisor in (("input", 1), ("half", 2)):
     psnr = [tf.image.psnr(clip.low // divisor, clip.high, 255).numpy().mean() for clip in clips]
@@ -79,11 +56,8 @@ def test_scores_equal_tensorflow_averaged_over_frames_then_clips():
 
 def test_float_results_are_kept_for_protocols_that_take_them():
   clip = make_clip("a", 0, 3)
-  seen = frame_method(lambda batch: 3.7 * batch, batch=2, rounded=False)(clip.low)
-  assert seen.dtype == np.float32
-  expected = np.clip(np.float32(3.7) * clip.low.astype(np.float32) / 255, 0, 1)
-  np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-6)
-  methods = {"net": lambda: lambda frames: seen, "input": CLASSIC["input"]}
+  seen = np.clip(np.float32(3.7) * clip.low.astype(np.float32) / 255, 0, 1)
+  methods = {"net": lambda: lambda clip: seen, "input": INPUT}
   chosen = [PLAIN, protocols.get("plain_float")]
   plain, plain_float = score_all(methods, [clip], chosen)
   saved = np.rint(255 * seen).astype(np.uint8)
@@ -98,9 +72,9 @@ def test_every_protocol_selects_its_frames_of_one_run():
   clip = make_clip("a", 0, 6)
   runs = []
 
-  def method(frames: np.ndarray) -> np.ndarray:
-    runs.append(len(frames))
-    return frames
+  def method(clip: Clip) -> np.ndarray:
+    runs.append(len(clip.low))
+    return clip.low
 
   chosen = [PLAIN, protocols.get("frame5")]
   plain, fifth = score_all({"input": lambda: method}, [clip], chosen, temporal=True)
@@ -117,10 +91,11 @@ def test_every_clip_gets_a_fresh_method():
   """A gain remembered from the dark clip would make the second one too bright."""
   dark, bright = make_clip("dark", 0, 2), make_clip("bright", 0, 2)
   dark = dataclasses.replace(dark, low=dark.low // 8)
-  alone = score({"gain": CLASSIC["auto_gain"]}, [bright], PLAIN).clip_means("gain")["bright_0"]
-  after = score({"gain": CLASSIC["auto_gain"]}, [dark, bright], PLAIN).clip_means("gain")
+  gain = on_frames(CLASSIC["auto_gain"])
+  alone = score({"gain": gain}, [bright], PLAIN).clip_means("gain")["bright_0"]
+  after = score({"gain": gain}, [dark, bright], PLAIN).clip_means("gain")
   assert after["bright_0"] == alone
-  kept = CLASSIC["auto_gain"]()
+  kept = gain()
   shared = score({"gain": lambda: kept}, [dark, bright], PLAIN).clip_means("gain")
   assert shared["bright_0"] != alone
 
@@ -137,9 +112,9 @@ def test_one_clip_is_in_memory_at_a_time():
 
   seen = []
 
-  def method(frames: np.ndarray) -> np.ndarray:
+  def method(clip: Clip) -> np.ndarray:
     seen.append(sum(reference() is not None for reference in alive))
-    return frames
+    return clip.low
 
   score({"input": lambda: method}, clips(), PLAIN)
   assert seen == [1, 1, 1]
@@ -147,17 +122,46 @@ def test_one_clip_is_in_memory_at_a_time():
 
 def test_nothing_to_score_is_an_error():
   with pytest.raises(ValueError, match="no clip"):
-    score({"input": CLASSIC["input"]}, [], PLAIN)
+    score({"input": INPUT}, [], PLAIN)
   with pytest.raises(ValueError, match="at least one method"):
     score({}, [make_clip("a", 0, 1)], PLAIN)
   with pytest.raises(ValueError, match="one protocol"):
-    score_all({"input": CLASSIC["input"]}, [make_clip("a", 0, 1)], [])
+    score_all({"input": INPUT}, [make_clip("a", 0, 1)], [])
 
 
 def test_a_method_that_changes_the_shape_is_named():
   with pytest.raises(ValueError, match=r"crop on clip a_0 gave \(2, 15, 24, 3\)"):
-    score({"crop": lambda: lambda frames: frames[:, 1:]}, [make_clip("a", 0, 2)], PLAIN)
+    score({"crop": lambda: lambda clip: clip.low[:, 1:]}, [make_clip("a", 0, 2)], PLAIN)
 
 
 def test_the_key_tells_variants_apart():
   assert clip_key(make_clip("bikes", 3, 1)) == "bikes_3"
+
+
+def test_who_watches_sees_every_result_as_saved():
+  clips = [make_clip("a", 0, 2), make_clip("b", 0, 3)]
+  floats = {clip.name: clip.high.astype(np.float32) / 255 + 1e-4 for clip in clips}
+  seen = {}
+  score(
+    {"input": INPUT, "net": lambda: lambda clip: floats[clip.name]},
+    clips,
+    protocols.get("plain_float"),
+    watch=lambda name, clip, frames: seen.setdefault((name, clip_key(clip)), frames),
+  )
+  assert list(seen) == [("input", "a_0"), ("net", "a_0"), ("input", "b_0"), ("net", "b_0")]
+  np.testing.assert_array_equal(seen["net", "b_0"], clips[1].high)
+  np.testing.assert_array_equal(seen["input", "a_0"], clips[0].low)
+
+
+def test_a_clip_of_one_frame_has_no_temporal_metrics():
+  clips = [make_clip("a", 0, 1), make_clip("b", 0, 3)]
+  (report,) = score_all({"input": INPUT}, clips, [PLAIN], temporal=True)
+  assert report.clip_metrics == []
+  (report,) = score_all({"input": INPUT}, clips[1:], [PLAIN], temporal=True)
+  assert "flicker" in report.clip_metrics
+
+
+def test_mean_brightness_is_that_of_the_metrics():
+  frames = make_clip("a", 0, 4).high
+  expected = np.asarray(brightness(jnp.asarray(frames, jnp.float32) / 255)).mean((1, 2)) / 255
+  np.testing.assert_allclose(mean_brightness(frames), expected, rtol=1e-5)

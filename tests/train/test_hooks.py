@@ -32,7 +32,16 @@ class Writer:
 
 def state(value: float = 0.0) -> State:
   network = Trainable({"w": jnp.array(value)}, {}, ())
-  return State(jnp.int32(0), jnp.zeros(2), network, None, network.variables, {"vgg": jnp.ones(3)})
+  return State(
+    step=jnp.int32(0),
+    key=jnp.zeros(2),
+    generator=network,
+    critics={},
+    average=network.variables,
+    memory={},
+    rate=jnp.float32(1),
+    frozen={"vgg": jnp.ones(3)},
+  )
 
 
 def log(every: int = 2, also: tuple[int, ...] = ()) -> tuple[hooks.Log, Writer]:
@@ -81,6 +90,21 @@ def test_log_checks_before_a_save_and_at_the_end(step: int, last: bool) -> None:
     hook(step, state(), {"loss": jnp.array(jnp.inf)}, last=last)
 
 
+def test_a_value_that_is_not_finite_is_explained() -> None:
+  writer = Writer()
+  asked: list[int] = []
+
+  def explain(step: int) -> str:
+    asked.append(step)
+    return ". The batch was strange"
+
+  hook = hooks.Log(writer, Stopwatch(), total=10, every=4, explain=explain)
+  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
+  with pytest.raises(UserError, match=r"loss = inf.*The batch was strange"):
+    hook(2, state(), {"loss": jnp.array(jnp.inf)}, last=True)
+  assert asked == [2]
+
+
 def test_duration() -> None:
   assert [hooks.duration(s) for s in (3.2, 61, 7_320)] == ["3 s", "1 min 01 s", "2 h 02 min"]
 
@@ -96,6 +120,7 @@ def test_due(step: int, every: int, last: bool, expected: bool) -> None:
 def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   scores = iter([20.0, 22.0, 21.0])
   kept: list[tuple[int, float]] = []
+  published: list[list[float]] = []
 
   def score(variables: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     return {"psnr": next(scores), "ssim": 0.5}, {"clip": np.zeros((2, 2, 3), np.uint8)}
@@ -109,11 +134,15 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
     lambda variables, step, metrics: kept.append((step, float(variables["params"]["w"]))),
     memory,
     every=2,
+    publish=lambda history: published.append([entry["psnr"] for entry in history]),
   )
   for step in range(1, 6):
-    hook(step, state(step), {}, last=step == 5)
+    given = state(step)
+    assert hook(step, given, {}, last=step == 5) is given
   assert kept == [(2, 2.0), (4, 4.0)]
   assert memory["best"] == {"step": 4, "psnr": 22.0, "ssim": 0.5}
+  assert published == [[20.0], [20.0, 22.0], [20.0, 22.0, 21.0]]
+  assert [entry["step"] for entry in memory["history"]] == [2, 4, 5]
   assert memory["last"] == {"step": 5, "psnr": 21.0, "ssim": 0.5}
   assert ("eval/psnr", 22.0, 4) in writer.scalars
   assert writer.images == ["eval/clip"] * 3

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -9,9 +10,9 @@ from llve_jax.train import optim
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
-def test_halving_follows_the_report() -> None:
+def test_drops_follow_the_report() -> None:
   """Epochs 10, 20, 25 and 40 of 50: 2e-4, 1e-4, 5e-5, 2.5e-5, 1.25e-5."""
-  schedule = optim.halving(2e-4, 500, (0.2, 0.4, 0.5, 0.8))
+  schedule = optim.drops(2e-4, 500, (0.2, 0.4, 0.5, 0.8))
   epochs = np.array([0, 9, 10, 19, 20, 24, 25, 39, 40, 49])
   rates = [float(schedule(10 * epoch + 5)) for epoch in epochs]
   np.testing.assert_allclose(
@@ -19,20 +20,58 @@ def test_halving_follows_the_report() -> None:
   )
 
 
-def test_halvings_that_fall_on_one_step_all_count() -> None:
-  schedule = optim.halving(1.0, 2, (0.4, 0.5, 0.6))
+def test_drops_that_fall_on_one_step_all_count() -> None:
+  schedule = optim.drops(1.0, 2, (0.4, 0.5, 0.6))
   assert float(schedule(0)) == 1.0
   assert float(schedule(2)) == 0.125
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, 40.0])
-def test_halving_refuses_what_is_no_fraction(fraction: float) -> None:
+def test_drops_refuse_what_is_no_fraction(fraction: float) -> None:
   with pytest.raises(UserError, match="fractions"):
-    optim.halving(1.0, 10, (fraction,))
+    optim.drops(1.0, 10, (fraction,))
+
+
+def test_system_c_drops_to_a_tenth_half_way() -> None:
+  schedule = optim.make_schedule("drops", 1e-4, 60, {"at": (0.5,), "factor": 0.1})
+  np.testing.assert_allclose([schedule(29), schedule(30)], [1e-4, 1e-5], rtol=1e-5)
+
+
+def test_linear_end_is_flat_then_a_straight_line_to_zero() -> None:
+  schedule = optim.linear_end(1e-4, 200)
+  rates = [float(schedule(count)) for count in (0, 99, 100, 150, 199, 200, 250)]
+  np.testing.assert_allclose(rates, [1e-4, 1e-4, 1e-4, 5e-5, 1e-6, 0, 0], rtol=1e-3)
+
+
+def test_exponential_falls_by_a_hundredth_each_epoch() -> None:
+  schedule = optim.exponential(1.0, 600, epochs=60)
+  rates = [float(schedule(count)) for count in (9, 10, 25, 599)]
+  np.testing.assert_allclose(rates, [1.0, 0.99, 0.99**2, 0.99**59], rtol=1e-5)
+
+
+def test_cosine_warms_up_and_ends_at_a_hundredth() -> None:
+  schedule = optim.cosine(1.0, 100, warmup=0.1)
+  np.testing.assert_allclose([schedule(0), schedule(5), schedule(10)], [0, 0.5, 1], rtol=1e-5)
+  np.testing.assert_allclose([schedule(55), schedule(100)], [0.505, 0.01], rtol=1e-4)
+
+
+def test_unknown_schedules_and_options_list_the_known() -> None:
+  with pytest.raises(UserError, match="'step'; known: constant, drops, linear_end"):
+    optim.make_schedule("step", 1.0, 10, {})
+  with pytest.raises(UserError, match="drops takes no gamma; known: at, factor"):
+    optim.make_schedule("drops", 1.0, 10, {"at": (0.5,), "gamma": 2})
+
+
+def test_every_schedule_starts_under_jit() -> None:
+  options = {"drops": {"at": (0.5,)}}
+  for name in optim.SCHEDULES:
+    schedule = optim.make_schedule(name, 0.5, 10, options.get(name, {}))
+    rates = jax.jit(jax.vmap(schedule))(jnp.arange(11))
+    assert np.all((np.asarray(rates) >= 0) & (np.asarray(rates) <= 0.5 + 1e-6)), name
 
 
 def test_slowed_counts_updates_of_the_critic() -> None:
-  schedule = optim.slowed(optim.halving(1.0, 10, (0.5,)), 5)
+  schedule = optim.slowed(optim.drops(1.0, 10, (0.5,)), 5)
   assert [float(schedule(jnp.asarray(count))) for count in (0, 24, 30, 49)] == [1.0, 1.0, 0.5, 0.5]
 
 

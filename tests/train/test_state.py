@@ -13,13 +13,16 @@ TINY = {"widths": (4,), "bottleneck": 4, "cardinality": 2}
 
 
 def fresh(seed: int = 0) -> state.State:
+  optimizer = optax.adam(1e-3)
   return state.init_state(
-    models.build("turntable_unet", **TINY),
-    optax.adam(1e-3),
+    state.Learner(models.build("turntable_unet", **TINY), optimizer, (1, 1, 8, 8, 3)),
     seed=seed,
-    crop=8,
-    critic=models.build_critic("turntable_critic", widths=(4,)),
-    critic_optimizer=optax.adam(1e-3),
+    critics={
+      "critic": state.Learner(
+        models.build_critic("turntable_critic", widths=(4,)), optimizer, (1, 8, 8, 3)
+      )
+    },
+    memory={"threshold": jnp.float32(0.5)},
   )
 
 
@@ -36,7 +39,9 @@ def state_leaves(tree: state.State) -> list[np.ndarray]:
 def test_the_average_starts_as_a_copy() -> None:
   made = fresh()
   jax.tree.map(np.testing.assert_array_equal, made.average, made.generator.variables)
-  assert made.critic is not None
+  assert list(made.critics) == ["critic"]
+  assert float(made.rate) == 1.0
+  assert float(made.memory["threshold"]) == 0.5
 
 
 def test_the_key_changes_with_the_step_only() -> None:

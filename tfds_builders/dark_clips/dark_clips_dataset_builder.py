@@ -32,6 +32,8 @@ CLIPS = {
   "bikes": "bikes.mp4",
   "carphone": "carphone_pristine.mp4",
 }
+_SCENES = 3  # still scenes of the held-out clip,
+_SEGMENTS = 3  # and the segments of each
 _PARAMETERS = tuple(field.name for field in dataclasses.fields(degrade.Degradation))
 
 
@@ -56,6 +58,8 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
     shutter: range.
     h264_crf: constant rate factor at which the dark clip is compressed once; None: not at all.
     raw: film the dark clip with a raw camera: mosaics, 16 bits, see `raw.py`.
+    still: film single frames of the clips as still scenes: noise is all that moves, and the one
+      bright frame is the target of every dark one.
     seed: of every draw.
   """
 
@@ -74,6 +78,7 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
   shutter: degrade.Range = (1.0, 1.0)
   h264_crf: int | None = None
   raw: bool = False
+  still: bool = False
   seed: int = 0
 
   def draw(self, rng: np.random.Generator, stratum: tuple[int, int]) -> degrade.Degradation:
@@ -111,6 +116,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ),
     DarkClipsConfig(
       name="raw", raw=True, description="Tests on carphone; the dark clips are Bayer mosaics."
+    ),
+    DarkClipsConfig(
+      name="static",
+      still=True,
+      description="Frames of the clips as still scenes, tests on carphone.",
+    ),
+    DarkClipsConfig(
+      name="raw_static", raw=True, still=True, description="Still scenes as Bayer mosaics."
     ),
   ]
 
@@ -154,21 +167,30 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       high, fps = self._read(clip)
       for number in range(config.passes):
         for start in range(0, len(high) - config.segment + 1, config.segment):
-          part = high[start : start + config.segment]
+          name, first, part = clip, start, high[start : start + config.segment]
+          if config.still:
+            name, first, part = _still_name(clip, start), 0, _held(high[start], config.segment)
           rng = _generator(config.seed, clip, number, start)
           low, degradation = self._darken(part, fps, rng, (0, 1))
-          yield self._example(low, part, clip, number, start, fps, degradation)
+          yield self._example(low, part, name, number, first, fps, degradation)
 
   def _test(self) -> Iterator[dict[str, Any]]:
-    """The held-out clip from first to last frame, once per variant."""
+    """The held-out clip from first to last frame, or still scenes of it, once per variant."""
     config = self.builder_config
     high, fps = self._read(config.holdout)
-    for variant in range(config.variants):
-      rng = _generator(config.seed, config.holdout, variant, 0)
-      low, degradation = self._darken(high, fps, rng, (variant, config.variants))
-      for start in range(0, len(high), config.segment):
+    clips = [(config.holdout, 0, high)]
+    if config.still:
+      places = [(2 * scene + 1) * len(high) // (2 * _SCENES) for scene in range(_SCENES)]
+      length = _SEGMENTS * config.segment
+      clips = [
+        (_still_name(config.holdout, place), place, _held(high[place], length)) for place in places
+      ]
+    for (name, place, frames), variant in itertools.product(clips, range(config.variants)):
+      rng = _generator(config.seed, config.holdout, variant, place)
+      low, degradation = self._darken(frames, fps, rng, (variant, config.variants))
+      for start in range(0, len(frames), config.segment):
         part = slice(start, start + config.segment)
-        yield self._example(low[part], high[part], config.holdout, variant, start, fps, degradation)
+        yield self._example(low[part], frames[part], name, variant, start, fps, degradation)
 
   def _read(self, clip: str) -> tuple[Frames8, Fraction]:
     config = self.builder_config
@@ -201,7 +223,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       facts |= raw.facts(degradation, len(low))
     return {
       "low": schema.encoded(low),
-      "high": schema.encoded(high),
+      "high": schema.encoded(high[:1] if self.builder_config.still else high),
       "clip": clip,
       "variant": variant,
       "start": start,
@@ -244,6 +266,16 @@ def h264_round_trip(frames: Frames8, fps: Fraction, crf: int) -> Frames8:
   with av.open(buffer, "r") as film:
     decoded = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
   return np.stack(decoded)[:, :height, :width]
+
+
+def _still_name(clip: str, place: int) -> str:
+  """Name of frame number `place` of a clip as a scene of its own."""
+  return f"{clip}_{place:03d}"
+
+
+def _held(frame: Frame8, count: int) -> Frames8:
+  """`count` times the same frame."""
+  return np.repeat(frame[None], count, axis=0)
 
 
 def _shrink(frame: Frame8, max_height: int) -> Frame8:

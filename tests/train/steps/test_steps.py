@@ -1,4 +1,4 @@
-"""Both kinds of step, on tiny networks: what they descend, what they leave alone, and sharding."""
+"""Supervised and GAN steps on tiny networks: what they descend, what they leave alone."""
 
 import dataclasses
 from typing import Any
@@ -10,9 +10,10 @@ import optax
 import pytest
 
 from llve_jax import models
-from llve_jax.losses import compose
+from llve_jax.errors import UserError
 from llve_jax.train import mesh
-from llve_jax.train.state import State, init_state
+from llve_jax.train.goal import Goal, make_goal
+from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, supervised
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -28,14 +29,23 @@ def critic_of(norm: str = "layer") -> Any:
   return models.build_critic("turntable_critic", widths=(4, 4), norm=norm)
 
 
-def gan_step(critic: Any, **kwargs: Any) -> supervised.Step:
+def gan_step(critic: Any, **kwargs: Any) -> Step:
   adam = optax.adam(1e-2)
-  return paired_gan.make_step(GENERATOR, critic, compose({"l1": 1.0}), adam, adam, **kwargs)
+  return paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam, **kwargs)
 
 
 def gan_state(critic: Any) -> State:
   adam = optax.adam(1e-2)
-  return init_state(GENERATOR, adam, seed=0, crop=16, critic=critic, critic_optimizer=adam)
+  return init_state(
+    Learner(GENERATOR, adam, (1, 1, 16, 16, 3)),
+    seed=0,
+    critics={"critic": Learner(critic, adam, (1, 16, 16, 3))},
+  )
+
+
+def fresh(optimizer: optax.GradientTransformation, goal: Goal | None = None) -> State:
+  learner = Learner(GENERATOR, optimizer, (1, 1, 16, 16, 3))
+  return init_state(learner, seed=0, memory=goal.memory if goal else None)
 
 
 def distance(first: Any, second: Any) -> float:
@@ -45,8 +55,8 @@ def distance(first: Any, second: Any) -> float:
 
 def test_supervised_learns_and_logs_every_term() -> None:
   adam = optax.adam(1e-2)
-  step = jax.jit(supervised.make_step(GENERATOR, compose({"l1": 2.0, "tv": 0.5}), adam))
-  state = init_state(GENERATOR, adam, seed=0, crop=16)
+  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 2.0, "tv": 0.5}), adam))
+  state = fresh(adam)
   losses = []
   for _ in range(30):
     state, scalars = step(state, BATCH)
@@ -64,7 +74,7 @@ def test_first_supervised_step_is_sgd_on_the_loss() -> None:
   """Against the gradient of the mean absolute error written out here."""
   rate = 0.1
   sgd = optax.sgd(rate)
-  state = init_state(GENERATOR, sgd, seed=0, crop=16)
+  state = fresh(sgd)
 
   def error(params: Any) -> jax.Array:
     variables = {"params": params, "batch_stats": state.generator.batch_stats}
@@ -76,7 +86,7 @@ def test_first_supervised_step_is_sgd_on_the_loss() -> None:
     state.generator.params,
     jax.jit(jax.grad(error))(state.generator.params),
   )
-  new, _ = jax.jit(supervised.make_step(GENERATOR, compose({"l1": 1.0}), sgd))(state, BATCH)
+  new, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))(state, BATCH)
   assert distance(new.generator.params, expected) < 1e-6
 
 
@@ -85,7 +95,7 @@ def test_gan_updates_the_critic_as_often_as_asked() -> None:
   for updates in (1, 3):
     step = jax.jit(gan_step(critic, critic_updates=updates))
     new, scalars = step(gan_state(critic), BATCH)
-    assert int(new.critic.optimizer[0].count) == updates
+    assert int(new.critics["critic"].optimizer[0].count) == updates
     assert int(new.generator.optimizer[0].count) == 1
     assert all(np.isfinite(value) for value in scalars.values())
   assert {"loss/adversarial", "critic/distance", "critic/penalty"} <= scalars.keys()
@@ -108,7 +118,7 @@ def test_adversarial_weight_scales_only_the_generator_gradient() -> None:
   steps = [jax.jit(gan_step(critic, adversarial_weight=w, critic_updates=1)) for w in (0, 1)]
   results = [step(state, BATCH) for step in steps]
   (plain, plain_scalars), (pushed, pushed_scalars) = results
-  assert distance(plain.critic.params, pushed.critic.params) == 0
+  assert distance(plain.critics["critic"].params, pushed.critics["critic"].params) == 0
   assert distance(plain.generator.params, pushed.generator.params) > 0
   np.testing.assert_allclose(
     pushed_scalars["loss"], plain_scalars["loss"] + plain_scalars["loss/adversarial"], rtol=1e-5
@@ -118,15 +128,18 @@ def test_adversarial_weight_scales_only_the_generator_gradient() -> None:
 def test_wgan_clips_the_critic_and_has_no_penalty() -> None:
   critic = critic_of("none")
   new, scalars = jax.jit(gan_step(critic, kind="wgan", weight_bound=0.01))(gan_state(critic), BATCH)
-  assert max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(new.critic.params)) <= 0.01
-  assert float(scalars["critic/penalty"]) == 0.0
+  assert (
+    max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(new.critics["critic"].params))
+    <= 0.01
+  )
+  assert "critic/penalty" not in scalars
 
 
 def test_batch_norm_critic_keeps_its_statistics() -> None:
   critic = critic_of("batch")
   state = gan_state(critic)
   new, _ = jax.jit(gan_step(critic))(state, BATCH)
-  assert distance(state.critic.batch_stats, new.critic.batch_stats) > 0
+  assert distance(state.critics["critic"].batch_stats, new.critics["critic"].batch_stats) > 0
 
 
 @pytest.mark.parametrize("kind", ["supervised", "paired_gan"])
@@ -138,11 +151,11 @@ def test_eight_devices_equal_one(kind: str) -> None:
     on = mesh.make_mesh(devices)
     if critic is None:
       adam = optax.adam(1e-3)
-      step = supervised.make_step(GENERATOR, compose({"l1": 1.0}), adam)
-      state = mesh.create_on(on, lambda: init_state(GENERATOR, optax.adam(1e-3), seed=0, crop=16))
+      step = supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), adam)
+      state = mesh.create_on(on, lambda: fresh(optax.adam(1e-3)))
     else:
       adam = optax.adam(1e-3)
-      step = paired_gan.make_step(GENERATOR, critic, compose({"l1": 1.0}), adam, adam)
+      step = paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam)
       state = mesh.create_on(on, lambda: gan_state(critic))
     compiled = mesh.compile_step(step, on)
     batch = jax.device_put(BATCH, mesh.batch_sharding(on))
@@ -157,16 +170,15 @@ def test_eight_devices_equal_one(kind: str) -> None:
 def test_what_a_mask_covers_teaches_nothing() -> None:
   """With half of the target covered, rubbish there changes neither loss nor parameters."""
   sgd = optax.sgd(0.1)
-  step = jax.jit(supervised.make_step(GENERATOR, compose({"l1": 1.0}), sgd))
+  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))
   mask = jnp.zeros((8, 1, 16, 16, 1)).at[:, :, :8].set(1.0)
   rubbish = jnp.where(mask > 0, BATCH["high"], 100.0)
   results = [
-    step(init_state(GENERATOR, sgd, seed=0, crop=16), {**BATCH, "high": high, "mask": mask})
-    for high in (BATCH["high"], rubbish)
+    step(fresh(sgd), {**BATCH, "high": high, "mask": mask}) for high in (BATCH["high"], rubbish)
   ]
   assert float(results[0][1]["loss"]) == float(results[1][1]["loss"])
   assert distance(results[0][0].generator, results[1][0].generator) == 0
-  unmasked = step(init_state(GENERATOR, sgd, seed=0, crop=16), BATCH)[1]["loss"]
+  unmasked = step(fresh(sgd), BATCH)[1]["loss"]
   assert float(results[0][1]["loss"]) != float(unmasked)
 
 
@@ -180,3 +192,142 @@ def test_a_critic_with_dropout_draws_by_the_number_of_the_step() -> None:
     assert all(np.isfinite(value) for value in scalars.values())
     distances.append(float(scalars["critic/distance"]))
   assert distances[0] == distances[1] != distances[2]
+
+
+def test_accumulated_parts_give_the_gradient_of_the_whole_batch() -> None:
+  """A network without batch norm: the mean of the parts' gradients is that of the batch."""
+  module = models.build("zero_dce", features=4, iterations=2)
+  sgd = optax.sgd(0.1)
+  start = init_state(Learner(module, sgd, (1, 1, 16, 16, 3)), seed=0)
+  results = [
+    jax.jit(supervised.make_step(module, make_goal({"l2": 1.0}), sgd, accumulate=parts))(
+      start, BATCH
+    )
+    for parts in (1, 4)
+  ]
+  (whole, whole_scalars), (parts, parts_scalars) = results
+  assert distance(whole.generator.params, start.generator.params) > 1e-5
+  assert distance(whole.generator.params, parts.generator.params) < 1e-7
+  assert whole_scalars.keys() == parts_scalars.keys()
+  for name, value in whole_scalars.items():
+    np.testing.assert_allclose(parts_scalars[name], value, rtol=1e-5)
+
+
+def test_batch_statistics_pass_from_part_to_part() -> None:
+  """Four parts move the running mean four times."""
+  sgd = optax.sgd(0.0)
+  same = {name: jnp.repeat(clip[:2], 4, axis=0) for name, clip in BATCH.items()}
+  once, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))(fresh(sgd), same)
+  # Part i holds the examples i, i + 4: the same two images each time.
+  often, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd, accumulate=4))(
+    fresh(sgd), same
+  )
+  first = jax.tree.leaves(once.generator.batch_stats)[0]
+  fourth = jax.tree.leaves(often.generator.batch_stats)[0]
+  assert float(jnp.max(jnp.abs(fourth))) > 1.5 * float(jnp.max(jnp.abs(first)))
+
+
+def test_a_batch_that_cannot_be_cut_is_refused() -> None:
+  sgd = optax.sgd(0.1)
+  step = supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd, accumulate=3)
+  with pytest.raises(UserError, match="batch of 8 clips cannot be accumulated in 3"):
+    jax.eval_shape(step, fresh(sgd), BATCH)
+
+
+def test_the_rate_of_the_state_scales_the_update() -> None:
+  sgd = optax.sgd(0.1)
+  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))
+  full, _ = step(fresh(sgd), BATCH)
+  half, _ = step(dataclasses.replace(fresh(sgd), rate=jnp.float32(0.5)), BATCH)
+  start = fresh(sgd).generator.params
+  halves = jax.tree.map(lambda s, f: s + 0.5 * (f - s), start, full.generator.params)
+  assert distance(halves, half.generator.params) < 1e-6
+
+
+def test_a_loss_with_a_memory_takes_it_from_step_to_step() -> None:
+  """System C's threshold: 0.03, raised by a tenth while less than 40 % of the output is below."""
+  goal = make_goal({"region_adaptive": 1.0, "l1": 0.5})
+  sgd = optax.sgd(0.0)
+  step = jax.jit(supervised.make_step(GENERATOR, goal, sgd))
+  state = fresh(sgd, goal)
+  bright = {"low": BATCH["low"] + 0.5, "high": BATCH["high"]}
+  thresholds = [float(state.memory["region_adaptive"])]
+  for _ in range(2):
+    state, scalars = step(state, bright)
+    thresholds.append(float(state.memory["region_adaptive"]))
+  output = GENERATOR.apply(
+    fresh(sgd).generator.variables, bright["low"], train=True, mutable=["batch_stats"]
+  )[0]["clip"]
+  below = float(jnp.mean(output < 0.03))
+  raised = [0.03, 0.033, 0.0363] if below < 0.4 else [0.03] * 3
+  np.testing.assert_allclose(thresholds, raised, rtol=1e-5)
+  assert {"loss/region_adaptive", "loss/l1"} <= scalars.keys()
+
+
+def test_zero_reference_losses_need_no_target() -> None:
+  module = models.build("zero_dce", features=4, iterations=2)
+  adam = optax.adam(1e-2)
+  goal = make_goal({"zero_dce": 1.0})
+  step = jax.jit(supervised.make_step(module, goal, adam))
+  state = init_state(Learner(module, adam, (1, 1, 16, 16, 3)), seed=0)
+  losses = []
+  for _ in range(20):
+    state, scalars = step(state, {"low": BATCH["low"]})
+    losses.append(float(scalars["loss"]))
+  assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("kind", sorted(paired_gan.KINDS))
+def test_the_adversarial_loss_is_that_of_the_scores(kind: str) -> None:
+  """From the scores that the new critic gives to the output, computed beside the step."""
+  critic = critic_of("none")
+  state = gan_state(critic)
+  new, scalars = jax.jit(gan_step(critic, kind=kind, critic_updates=1))(state, BATCH)
+  variables = state.generator.variables
+  output = GENERATOR.apply(variables, BATCH["low"], train=True, mutable=["batch_stats"])[0]["clip"]
+  judge = jax.jit(critic.apply)
+  fake = np.asarray(judge(new.critics["critic"].variables, output[:, 0]), np.float64)
+  real = np.asarray(judge(new.critics["critic"].variables, BATCH["high"][:, 0]), np.float64)
+  expected = {
+    "bce": np.mean(np.log1p(np.exp(-fake))),
+    "lsgan": np.mean((fake - 1) ** 2),
+    "ralsgan": 0.5 * np.mean((real - fake.mean()) ** 2)
+    + 0.5 * np.mean((fake - real.mean() - 1) ** 2),
+    "wgan": -fake.mean(),
+    "wgan_gp": -fake.mean(),
+  }[kind]
+  np.testing.assert_allclose(scalars["loss/adversarial"], expected, rtol=2e-4, atol=1e-6)
+  assert all(np.isfinite(value) for value in scalars.values())
+
+
+def test_the_critic_may_see_one_frame_of_a_clip() -> None:
+  clips = {name: jnp.concatenate([clip] * 3, axis=1) for name, clip in BATCH.items()}
+  seen: list[tuple[int, ...]] = []
+
+  class Counting:
+    def apply(self, variables: Any, images: Any, **kwargs: Any) -> Any:
+      seen.append(images.shape)
+      return critic.apply(variables, images, **kwargs)
+
+  critic = critic_of("none")
+  step = gan_step(Counting(), kind="lsgan", frames="one", critic_updates=1)
+  jax.eval_shape(step, gan_state(critic), clips)
+  assert seen == [(16, 16, 16, 3), (8, 16, 16, 3)]  # real and fake to learn, fake to judge
+
+
+def test_an_unknown_kind_lists_the_known() -> None:
+  with pytest.raises(UserError, match="'gan'; known: bce, lsgan, ralsgan, wgan, wgan_gp"):
+    gan_step(critic_of(), kind="gan")
+
+
+def test_released_penalties_differ_from_the_right_one() -> None:
+  critic = critic_of("none")
+  found = [
+    float(
+      jax.jit(gan_step(critic, critic_updates=1, **options))(gan_state(critic), BATCH)[1][
+        "critic/penalty"
+      ]
+    )
+    for options in ({}, {"penalty_mixing": "batch"}, {"penalty_norm": "pixel"})
+  ]
+  assert len({round(value, 6) for value in found}) == 3

@@ -1,0 +1,166 @@
+"""What every configuration has. Each file beside this one changes what its system says.
+
+Sizes that every system offers: `smoke` (seconds on a CPU), `quick` (minutes on a CPU), both on the
+embedded data set `dark_clips`, and `pod` (many accelerators, bfloat16).
+"""
+
+from collections.abc import Callable, Mapping
+
+from ml_collections import ConfigDict
+
+Change = Callable[[ConfigDict], None]
+
+SIZES = ("quick", "small", "smoke", "pod")
+
+
+def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
+  """The configuration of a supervised run with an L1 loss.
+
+  Args:
+    name: of the configuration.
+    data: the data set builder it wants.
+    model: the network.
+    **kwargs: its arguments.
+  """
+  return ConfigDict(
+    {
+      "name": name,
+      "seed": 0,
+      "data": {
+        "name": data,
+        "config": "",  # empty: the builder's default; of dark_clips the one the network can take
+        "dir": "",  # where `tfds build` put it; empty: TFDS's own default
+        "train": "train",
+        "partner": "",  # unpaired training: the split of bright images
+        "validation": "test",  # the split that is scored on the way
+        "batch": 4,  # clips, over all devices
+        "frames": 1,
+        "crop": 128,  # pixels of the input; of a Bayer mosaic, packed ones
+        "augment": "turn",
+        "keep_negatives": True,  # of mosaics: light below the black level, which is noise
+        "blind": False,  # of mosaics: flip the packed array, as released; colours move
+        "fixed_partner": False,  # unpaired training: the same couples always, as released
+      },
+      # Another data set to evaluate on, where the first has no targets; empty: the same.
+      "test_data": {"name": "", "config": "", "dir": "", "validation": "validation"},
+      "model": {"name": model, "kwargs": dict(kwargs), "dtype": "float32"},
+      "step": {"name": "supervised", "options": {}},
+      "critics": {},
+      # Each phase lasts until that fraction of the run.
+      "phases": {"all": {"until": 1.0, "loss": {"l1": 1.0}}},
+      # Weights of VGG-19 for the losses that want it; fallback: look through VGG-16 instead.
+      "vgg19": {"file": "", "fallback": False},
+      "optimizer": {
+        "rate": 1e-4,
+        "schedule": {"name": "constant"},
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "weight_decay": 0.0,
+        "clip_norm": 0.0,  # 0: gradients are not clipped
+      },
+      "train": {
+        "steps": 10_000,
+        "init_from": "",  # workdir or file of weights to start from
+        "accumulate": 1,  # parts of a batch whose gradients are taken one after the other
+        "average_decay": 0.999,
+        "halve_after": 0,  # evaluations without a better one; 0: never
+        "stop_after": 0,
+        "log_every": 20,
+        "save_every": 500,
+        "keep": 2,
+      },
+      "eval": {"every": 1000, "batch": 8, "max_frames": 0, "protocol": "plain"},  # 0: all frames
+      "mesh": {"data": -1},  # devices to use; -1: all
+      "profile": 0,  # step after which the profiler traces three steps; 0: never
+    }
+  )
+
+
+def critic(
+  name: str, *, rate: float, beta1: float = 0.5, beta2: float = 0.999, **kwargs: object
+) -> ConfigDict:
+  """One entry of `critics`; its learning rate follows the generator's schedule."""
+  return ConfigDict(
+    {"name": name, "kwargs": dict(kwargs), "rate": rate, "beta1": beta1, "beta2": beta2}
+  )
+
+
+def embedded(config: ConfigDict) -> None:
+  """Use the data set, and the perceptual network, that need no download."""
+  config.vgg19.fallback = True
+  config.data.name = "dark_clips"
+  config.data.config = ""
+  config.data.validation = "test"
+
+
+def smoke(config: ConfigDict) -> None:
+  """A run of seconds that proves that everything fits together; networks are made tiny beside."""
+  embedded(config)
+  config.data.batch = 2
+  config.data.crop = 32
+  config.train.steps = 4
+  config.train.log_every = 1
+  config.train.save_every = 2
+  config.eval.every = 2
+  config.eval.max_frames = 2
+
+
+def quick(config: ConfigDict) -> None:
+  """A run of minutes on two CPU cores; networks are made small beside.
+
+  Where nothing else is said, 300 steps see 32 frames of 64 x 64 pixels each, so that rows of one
+  table have the same budget: 32 single frames, 16 pairs, or clips cut to eight frames.
+  """
+  embedded(config)
+  config.data.frames = min(config.data.frames, 8)
+  config.data.batch = 32 // config.data.frames
+  config.data.crop = 64
+  config.optimizer.rate = 2e-3
+  config.optimizer.schedule = ConfigDict({"name": "cosine"})
+  config.train.steps = 300
+  config.train.average_decay = 0.95
+  config.train.save_every = 150
+  config.eval.every = 100
+  config.eval.max_frames = 10
+
+
+def pod(config: ConfigDict) -> None:
+  """Many accelerators: a batch of 256 clips, bfloat16, steps to see as many clips, rate by root."""
+  factor = 256 // config.data.batch
+  config.data.batch = 256
+  config.model.dtype = "bfloat16"
+  steps = max(1, config.train.steps // factor)
+  config.train.steps = steps
+  # Fewer steps need closer looks at them, and an average that forgets its start in time.
+  often = max(1, steps // 20)
+  config.train.save_every = min(config.train.save_every, often)
+  if config.train.halve_after or config.train.stop_after:
+    often = max(1, config.eval.every // factor)  # patience is counted in evaluations
+  config.eval.every = min(config.eval.every, often)
+  config.train.average_decay = min(config.train.average_decay, max(0.0, 1 - 20 / steps))
+  # Square-root scaling keeps the noise of Adam's updates (Malladi et al., NeurIPS 2022).
+  for learner in (config.optimizer, *config.critics.values()):
+    learner.rate *= factor**0.5
+
+
+def build(
+  config: ConfigDict, names: str, variants: Mapping[str, Change], system: str
+) -> ConfigDict:
+  """The configuration after the named variants, joined by commas.
+
+  A size comes first, then forms in the order typed; `pod` comes last, as it scales what it finds.
+
+  Raises:
+    ValueError: an unknown variant (lists the known ones), or two sizes.
+  """
+  chosen = [name for name in names.split(",") if name]
+  if unknown := [name for name in chosen if name not in variants]:
+    raise ValueError(f"{system} has no variant {', '.join(unknown)}; known: {', '.join(variants)}")
+  if len(sizes := [name for name in chosen if name in SIZES]) > 1:
+    raise ValueError(f"{system}: {' and '.join(sizes)} are sizes; choose one")
+  for name in sorted(chosen, key=lambda name: (name == "pod", name not in SIZES)):
+    variants[name](config)
+  # What the file and its variants ask for, before flags; see `experiments.assemble.settle_data`.
+  asked = {key: config.data[key] for key in ("name", "config", "train", "partner", "validation")}
+  config.asked = ConfigDict(asked | {"test_data": config.test_data.name})
+  return config

@@ -1,0 +1,111 @@
+"""EnlightenGAN: brightens without pairs, by a global and a local discriminator.
+
+System E; Jiang et al., "EnlightenGAN", IEEE TIP 2021 (arXiv 1906.06972). The paper reports NIQE
+(3.39 on all its sets, from memory), System E a FID against the dark inputs, which says nothing of
+brightness. Its training pictures could not be had here: not reproduced.
+
+  tfds build tfds_builders/unpaired_images --manual_dir=DIR     # two folders, dark and bright
+  python -m experiments.train --config=experiments/configs/enlighten_gan.py --workdir=/tmp/enlighten
+  ... --config.test_data.name=paired_images --config.test_data.config=folders
+  ... --config=experiments/configs/enlighten_gan.py:smoke      # a minute on a CPU, mostly compiling
+
+Progress can only be scored on pairs, any: `test_data` names them (default: paired_images).
+
+Variants, joined by commas:
+  paper released         as the paper has it (default; but 6 patches, not 5); released: VGG-16's
+                         input without its mean taken off, and every dark picture always with the
+                         same bright one
+  small                  a third of the width and ten minutes on two CPU cores
+  quick smoke pod        sizes
+"""
+
+from ml_collections import ConfigDict
+
+from experiments.configs import base
+
+
+def _base() -> ConfigDict:
+  config = base.base("enlighten_gan", "unpaired_images", "attention_unet")
+  config.data.train = "train_low"
+  config.data.partner = "train_high"
+  config.data.batch = 32  # below 8 the authors saw artefacts
+  config.data.crop = 320
+  config.data.augment = "flip"
+  config.test_data.name = "paired_images"
+  config.step = ConfigDict({"name": "unpaired_gan", "options": {"patches": 6, "patch_size": 32}})
+  for name, layers in (("global", 5), ("local", 4)):
+    config.critics[name] = base.critic("patch_gan", rate=1e-4, layers=layers)
+  config.phases.all.loss = ConfigDict()
+  config.optimizer.beta1 = 0.5
+  config.optimizer.schedule = ConfigDict({"name": "linear_end", "start": 0.5})
+  config.train.steps = 200 * 1016 // 32
+  config.eval.batch = 1
+  return config
+
+
+def _small(config: ConfigDict) -> None:
+  config.data.batch = 8
+  config.data.crop = 96
+  config.model.kwargs.update(widths=(8, 16, 32, 64), bottleneck=96)
+  for critic in config.critics.values():
+    critic.kwargs.features = 12
+    critic.rate = 1e-3
+  # Crops of 96 pixels, not of 320.
+  config.critics["global"].kwargs.layers = 4
+  config.critics["local"].kwargs.layers = 3
+  config.step.options.patches = 3
+  config.optimizer.rate = 1e-3
+  config.train.steps = 300
+  config.train.average_decay = 0.98
+  config.train.save_every = 100
+  config.eval.every = 100
+
+
+def _embedded(config: ConfigDict) -> None:
+  """Dark clips of one segment, bright ones of another."""
+  config.data.train = config.data.partner = "train"
+  config.test_data.name = ""
+
+
+def _quick(config: ConfigDict) -> None:
+  base.quick(config)
+  _embedded(config)
+  config.data.batch = 8
+  config.data.crop = 96
+  config.model.kwargs.update(widths=(8, 16, 32), bottleneck=48)
+  for critic in config.critics.values():
+    critic.kwargs.features = 8
+    critic.rate = 4e-4
+  config.critics["global"].kwargs.layers = 4
+  config.critics["local"].kwargs.layers = 3
+  config.optimizer.rate = 1e-3
+
+
+def _smoke(config: ConfigDict) -> None:
+  base.smoke(config)
+  _embedded(config)
+  config.data.crop = 48
+  config.model.kwargs.update(widths=(4, 6), bottleneck=8)
+  config.step.options.update(patches=2, patch_size=24)
+  for critic in config.critics.values():
+    critic.kwargs.update(features=4, layers=2)
+
+
+def _released(config: ConfigDict) -> None:
+  config.step.options.self_feature = "released"
+  config.data.fixed_partner = True
+
+
+VARIANTS: dict[str, base.Change] = {
+  "paper": lambda config: None,
+  "released": _released,
+  "small": _small,
+  "quick": _quick,
+  "smoke": _smoke,
+  "pod": base.pod,
+}
+
+
+def get_config(variants: str = "") -> ConfigDict:
+  """The configuration after the named variants."""
+  return base.build(_base(), variants, VARIANTS, "enlighten_gan")

@@ -1,0 +1,77 @@
+"""MBLLEN: features of ten depths, each brightened by a branch of its own, then fused.
+
+Lv et al., "MBLLEN: Low-light Image/Video Enhancement Using CNNs", BMVC 2018. System A's report
+quotes PSNR 20.30 and SSIM 0.616 after 20 epochs of fine-tuning on its turntable pairs. The
+published training pictures could not be had here: not reproduced; its published weights load with
+`python -m llve_jax.zoo.import_weights`.
+
+  tfds build tfds_builders/paired_images --manual_dir=DIR
+  python -m experiments.train --config=experiments/configs/mbllen.py --workdir=/tmp/mbllen
+  ... --config=experiments/configs/mbllen.py:smoke      # a minute on a CPU, mostly compiling
+
+The perceptual term looks through VGG-19: name its weights (`--config.vgg19.file=FILE`).
+
+Where pairs have no split "validation" (LOL has none): `--config.data.validation=test`.
+
+Variants, joined by commas:
+  paper released         losses as the paper says (default), or as the released program has them
+  quick smoke pod        sizes
+"""
+
+from ml_collections import ConfigDict
+
+from experiments.configs import base
+
+
+def _base() -> ConfigDict:
+  config = base.base("mbllen", "paired_images", "mbllen")
+  config.data.validation = "validation"
+  config.data.batch = 16
+  config.data.crop = 256
+  config.data.augment = "flip"
+  # The MS-SSIM part needs sides of 176 pixels.
+  config.phases.all.loss = ConfigDict({"structure": 1.0, "vgg19_mbllen": 1.0, "region": 1.0})
+  config.optimizer.rate = 1e-3
+  config.optimizer.schedule = ConfigDict({"name": "exponential", "epochs": 200, "factor": 0.99})
+  config.train.steps = 200 * 200
+  config.train.halve_after = 2
+  config.eval.every = 200
+  return config
+
+
+def _released(config: ConfigDict) -> None:
+  loss = {"l1": 1.0, "vgg19_mbllen_released": 1 / 3, "ssim": 3.0, "region_mbllen_released": 1.0}
+  config.phases.all.loss = ConfigDict(loss)
+
+
+def _small_losses(config: ConfigDict) -> None:
+  """Of small crops, and without VGG-19."""
+  config.phases.all.loss = ConfigDict({"ssim": 1.0, "l1": 1.0, "region": 1.0})
+
+
+def _quick(config: ConfigDict) -> None:
+  base.quick(config)
+  config.model.kwargs.update(features=12, depth=4)
+  config.train.halve_after = 0
+  _small_losses(config)
+
+
+def _smoke(config: ConfigDict) -> None:
+  base.smoke(config)
+  config.model.kwargs.update(features=6, depth=2, width=4)
+  config.train.halve_after = 0
+  _small_losses(config)
+
+
+VARIANTS: dict[str, base.Change] = {
+  "paper": lambda config: None,
+  "released": _released,
+  "quick": _quick,
+  "smoke": _smoke,
+  "pod": base.pod,
+}
+
+
+def get_config(variants: str = "") -> ConfigDict:
+  """The configuration after the named variants."""
+  return base.build(_base(), variants, VARIANTS, "mbllen")

@@ -1,0 +1,60 @@
+"""Zero-DCE: learns a tone curve for every pixel from dark pictures alone.
+
+Guo et al., CVPR 2020 (arXiv 2001.06826). Its training pictures could not be had here: not
+reproduced; its published weights load with `python -m llve_jax.zoo.import_weights`.
+
+  tfds build tfds_builders/paired_images --manual_dir=DIR     # targets only serve to score
+  python -m experiments.train --config=experiments/configs/zero_dce.py --workdir=/tmp/zero_dce
+  ... --config=experiments/configs/zero_dce.py:smoke      # a minute on a CPU, mostly compiling
+
+Where pairs have no split "validation" (LOL has none): `--config.data.validation=test`.
+
+Variants, joined by commas:
+  paper released         the losses of the equations (default), or of the program
+  quick smoke pod        sizes
+"""
+
+from ml_collections import ConfigDict
+
+from experiments.configs import base
+
+
+def _base() -> ConfigDict:
+  config = base.base("zero_dce", "paired_images", "zero_dce")
+  config.data.validation = "validation"
+  config.data.batch = 8
+  config.data.crop = 256  # published: whole pictures, resized to 512
+  config.data.augment = "none"
+  config.phases.all.loss = ConfigDict({"zero_dce": 1.0})
+  config.optimizer.weight_decay = 1e-4
+  config.optimizer.clip_norm = 0.1
+  config.train.steps = 200 * 2002 // 8
+  return config
+
+
+def _released(config: ConfigDict) -> None:
+  config.phases.all.loss = ConfigDict({"zero_dce_released": 1.0})
+
+
+def _quick(config: ConfigDict) -> None:
+  base.quick(config)
+  config.model.kwargs.features = 16
+
+
+def _smoke(config: ConfigDict) -> None:
+  base.smoke(config)
+  config.model.kwargs.update(features=4, iterations=2)
+
+
+VARIANTS: dict[str, base.Change] = {
+  "paper": lambda config: None,
+  "released": _released,
+  "quick": _quick,
+  "smoke": _smoke,
+  "pod": base.pod,
+}
+
+
+def get_config(variants: str = "") -> ConfigDict:
+  """The configuration after the named variants."""
+  return base.build(_base(), variants, VARIANTS, "zero_dce")

@@ -1,0 +1,350 @@
+"""The step on long clips: against loops written out, and networks whose consistency is known."""
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from llve_jax import models
+from llve_jax.errors import UserError
+from llve_jax.losses.temporal import frame_difference
+from llve_jax.models.contract import Traits
+from llve_jax.train import mesh
+from llve_jax.train.goal import make_goal
+from llve_jax.train.state import Learner, State, init_state
+from llve_jax.train.steps import supervised, temporal
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+RATE = 0.1
+SGD = optax.sgd(RATE)
+RECURRENT = models.build("recurrent_unet", widths=(4, 4), blocks=(1, 1), reach=1)
+FRAMES = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)
+BATCH = {
+  "low": 0.2 * jax.random.uniform(jax.random.key(1), (2, 6, 16, 16, 3)),
+  "high": jax.random.uniform(jax.random.key(2), (2, 6, 16, 16, 3)),
+}
+
+
+class Remember(nn.Module):
+  """Adds up frames and forgets by halves; its first frame has no past. With batch statistics."""
+
+  @property
+  def traits(self) -> Traits:
+    return Traits(stride=1, receptive_field=5, streaming=True)
+
+  @nn.compact
+  def __call__(self, clip: jax.Array, carry: Any = None, *, train: bool = False) -> dict[str, Any]:
+    conv, head = nn.Conv(4, (3, 3)), nn.Conv(3, (3, 3))
+    norm = nn.BatchNorm(use_running_average=not train)
+    memory = None if carry is None else carry["memory"]
+    frames = []
+    for time in range(clip.shape[1]):
+      seen = jnp.tanh(norm(conv(clip[:, time])))
+      memory = seen if memory is None else 0.5 * memory + seen
+      frames.append(head(memory))
+    return {"clip": jnp.stack(frames, axis=1), "carry": {"memory": memory}}
+
+
+class Pointwise(nn.Module):
+  """Mixes the colours of a pixel; with `ramp`, adds what depends on the column."""
+
+  ramp: bool = False
+  scale: int = 1
+
+  @property
+  def traits(self) -> Traits:
+    return Traits(stride=1, receptive_field=1, scale=self.scale)
+
+  @nn.compact
+  def __call__(self, clip: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
+    del train
+    out = nn.Dense(3)(jnp.repeat(jnp.repeat(clip, self.scale, 2), self.scale, 3))
+    column = jnp.linspace(0.0, 1.0, out.shape[3])[:, None]
+    return {"clip": out + column if self.ramp else out}
+
+
+def fresh(module: Any, optimizer: Any = SGD, channels: int = 3) -> State:
+  return init_state(Learner(module, optimizer, (1, 2, 16, 16, channels)), seed=0)
+
+
+def run(module: Any, losses: Any, batch: Any = None, **options: Any) -> tuple[State, Any]:
+  step = temporal.make_step(module, make_goal(losses), SGD, **options)
+  return jax.jit(step)(fresh(module), BATCH if batch is None else batch)
+
+
+def distance(first: Any, second: Any) -> float:
+  pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+  return max(float(jnp.max(jnp.abs(a - b))) for a, b in pairs)
+
+
+def unrolled(module: Any, state: State, truncate: int, cut: bool) -> tuple[Any, Any, Any]:
+  """Loss, gradient and last batch statistics of a plain loop over the chunks of `BATCH`."""
+
+  def error(params: Any) -> Any:
+    stats, carry, costs = state.generator.batch_stats, None, []
+    for start in range(0, 6, truncate):
+      part = slice(start, start + truncate)
+      variables = {"params": params, **({"batch_stats": stats} if stats else {})}
+      memory: Any = {} if carry is None else {"carry": carry}
+      output, updated = module.apply(
+        variables, BATCH["low"][:, part], **memory, train=True, mutable=["batch_stats"]
+      )
+      carry, stats = output.get("carry"), updated.get("batch_stats", {})
+      if cut:
+        carry, stats = jax.lax.stop_gradient((carry, stats))
+      costs.append(jnp.abs(output["clip"] - BATCH["high"][:, part]).mean())
+    return sum(costs) / len(costs), stats
+
+  (total, stats), gradient = jax.jit(jax.value_and_grad(error, has_aux=True))(
+    state.generator.params
+  )
+  return total, gradient, stats
+
+
+@pytest.mark.parametrize("unroll", [None, 1])
+@pytest.mark.parametrize("module", [RECURRENT, Remember(), FRAMES], ids=["unet", "toy", "frames"])
+def test_the_gradient_is_that_of_a_loop_that_stops_it_between_chunks(
+  module: Any, unroll: Any
+) -> None:
+  state = fresh(module)
+  total, gradient, stats = unrolled(module, state, 2, cut=True)
+  new, scalars = run(module, {"l1": 1.0}, truncate=2, unroll=unroll)
+  expected = jax.tree.map(lambda p, g: p - RATE * g, state.generator.params, gradient)
+  assert distance(new.generator.params, expected) < 2e-6
+  assert distance(new.generator.params, state.generator.params) > 1e-3
+  assert scalars.keys() == {"loss", "loss/l1", "gradient_norm"}
+  np.testing.assert_allclose([scalars["loss"], scalars["loss/l1"]], total, rtol=1e-5)
+  np.testing.assert_allclose(scalars["gradient_norm"], optax.global_norm(gradient), rtol=1e-4)
+  assert int(new.step) == 1
+  if stats:
+    assert distance(new.generator.batch_stats, stats) < 1e-5
+    assert distance(new.generator.batch_stats, state.generator.batch_stats) > 1e-3
+
+
+def test_a_loop_that_does_not_stop_it_has_another_gradient() -> None:
+  """So the test above tells them apart."""
+  state = fresh(Remember())
+  stopped, through = (unrolled(Remember(), state, 2, cut=cut)[1] for cut in (True, False))
+  assert distance(stopped, through) > 1e-4
+
+
+LOSSES = {"l1": 1.0, "brightness_flicker": 0.3, "frame_difference": 0.7, "region_adaptive": 0.1}
+
+
+@pytest.mark.parametrize("module", [RECURRENT, Remember()], ids=["unet", "toy"])
+def test_one_chunk_is_a_supervised_step(module: Any) -> None:
+  goal = make_goal(LOSSES)
+  state = init_state(Learner(module, SGD, (1, 2, 16, 16, 3)), seed=0, memory=goal.memory)
+  results = [
+    jax.jit(step)(state, BATCH)
+    for step in (
+      temporal.make_step(module, goal, SGD, truncate=6),
+      supervised.make_step(module, goal, SGD),
+    )
+  ]
+  (new, scalars), (expected, expected_scalars) = results
+  assert distance(new, expected) < 1e-6
+  assert scalars.keys() == expected_scalars.keys()
+  for name, value in expected_scalars.items():
+    np.testing.assert_allclose(scalars[name], value, rtol=1e-5)
+
+
+def test_losses_across_frames_see_the_seam() -> None:
+  """With chunks of one frame they would otherwise see nothing."""
+  state = fresh(FRAMES)
+  mask = (jax.random.uniform(jax.random.key(3), (2, 6, 16, 16, 1)) > 0.3).astype(jnp.float32)
+  batch = BATCH | {"mask": mask}
+
+  def error(params: Any) -> Any:
+    variables = {"params": params, "batch_stats": state.generator.batch_stats}
+    output = [  # batch statistics of one frame at a time
+      FRAMES.apply(variables, BATCH["low"][:, t : t + 1], train=True, mutable=["batch_stats"])[0]
+      for t in range(6)
+    ]
+    clips = [frame["clip"] for frame in output]
+    total = jnp.zeros(())
+    for t in range(1, 6):
+      clip = jnp.concatenate([jax.lax.stop_gradient(clips[t - 1]), clips[t]], axis=1)
+      part = slice(t - 1, t + 1)
+      total += frame_difference(clip, BATCH["high"][:, part], mask=mask[:, part]).mean() / 6
+    return total
+
+  total, gradient = jax.jit(jax.value_and_grad(error))(state.generator.params)
+  new, scalars = run(FRAMES, {"frame_difference": 1.0}, batch, truncate=1)
+  expected = jax.tree.map(lambda p, g: p - RATE * g, state.generator.params, gradient)
+  assert distance(new.generator.params, expected) < 1e-6
+  assert distance(new.generator.params, state.generator.params) > 1e-3
+  np.testing.assert_allclose(scalars["loss/frame_difference"], total, rtol=1e-5)
+
+
+def test_memory_is_that_of_a_chunk() -> None:
+  """Temporary buffers, as the compiler counts them; the clip itself is an argument."""
+  batch = {name: jnp.zeros((1, 16, 32, 32, 3)) for name in ("low", "high")}
+  sizes = {}
+  for truncate in (2, 16):
+    step = temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=truncate, unroll=1)
+    compiled = jax.jit(step).lower(fresh(FRAMES), batch).compile()
+    analysis = compiled.memory_analysis()
+    assert analysis is not None
+    sizes[truncate] = analysis.temp_size_in_bytes
+  assert sizes[2] < 0.4 * sizes[16]
+
+
+def consistency(module: Any, batch: Any = None, **options: Any) -> tuple[State, Any]:
+  options = {"truncate": 2, "consistency_weight": 20.0, "max_motion": 3.0} | options
+  return run(module, {"l1": 1.0}, batch, **options)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_brightening_pixel_by_pixel_commutes_with_motion(scale: int) -> None:
+  """Only what depends on the place costs."""
+  low = BATCH["low"]
+  if scale > 1:  # smooth enough that it matters little between which pixels one interpolates
+    low = jnp.broadcast_to(jnp.linspace(0.0, 0.3, 16)[:, None], low.shape)
+  batch = {"low": low, "high": jnp.repeat(jnp.repeat(BATCH["high"], scale, 2), scale, 3)}
+  _, plain = consistency(Pointwise(scale=scale), batch)
+  _, ramp = consistency(Pointwise(ramp=True, scale=scale), batch)
+  bound = 1e-5 if scale == 1 else 0.01
+  assert float(plain["loss/consistency"]) < bound
+  assert float(ramp["loss/consistency"]) > 2 * bound
+  np.testing.assert_allclose(
+    ramp["loss"], ramp["loss/l1"] + 20 * ramp["loss/consistency"], rtol=1e-5
+  )
+
+
+def test_a_ramp_costs_what_the_motion_is_worth() -> None:
+  """Moved by dx, a ramp of 1/15 a column is off by dx / 15 wherever both are known."""
+  _, scalars = consistency(Pointwise(ramp=True))
+  key = jax.random.fold_in(fresh(Pointwise()).step_key(), 2)
+  flow = np.asarray(temporal.random_flow(key, 2, (16, 16), 3.0))
+  y, x = np.mgrid[:16, :16]
+  column, row = x + flow[..., 0], y + flow[..., 1]
+  inside = (column >= 0) & (column <= 15) & (row >= 0) & (row <= 15)
+  expected = [np.abs(flow[k, ..., 0])[inside[k]].mean() / 15 for k in (0, 1)]
+  np.testing.assert_allclose(scalars["loss/consistency"], np.mean(expected), rtol=1e-3)
+
+
+def test_single_images_will_do_and_it_is_learnt() -> None:
+  batch = {name: clip[:, :1] for name, clip in BATCH.items()}
+  adam = optax.adam(3e-3)
+  options: Any = {"truncate": 1, "consistency_weight": 20.0, "max_motion": 3.0}
+  step = jax.jit(temporal.make_step(FRAMES, make_goal({"l1": 0.01}), adam, **options))
+  state, costs = fresh(FRAMES, adam), []
+  for _ in range(10):
+    state, scalars = step(
+      dataclasses.replace(state, step=jnp.int32(0)), batch
+    )  # the same motion every time
+    costs.append(float(scalars["loss/consistency"]))
+  assert 0 < costs[-1] < 0.7 * costs[0]
+
+
+def test_the_moved_video_has_a_memory_of_its_own() -> None:
+  """Cut or whole, the loss is the same: the moved clip goes on where it stopped."""
+  _, whole = consistency(Remember(), truncate=6)
+  _, cut = consistency(Remember(), truncate=2)
+  assert float(whole["loss/consistency"]) > 1e-4
+  for name in ("loss", "loss/consistency", "loss/l1"):
+    np.testing.assert_allclose(cut[name], whole[name], rtol=1e-4)
+
+
+def test_flow_is_bounded_smooth_and_varied() -> None:
+  size, motion = (24, 40), 5.0
+  flow = np.asarray(temporal.random_flow(jax.random.key(0), 64, size, motion))
+  assert flow.shape == (64, *size, 2)
+  length = np.linalg.norm(flow, axis=-1)
+  assert length.max() <= motion
+  assert length.max() > 0.6 * motion  # it uses its range
+  assert length.mean(axis=(1, 2)).min() < 0.2 * motion
+  for axis in (1, 2):
+    change = np.linalg.norm(np.diff(flow, axis=axis), axis=-1)
+    assert 0 < change.max() <= 2 * np.pi * motion / 40
+  assert np.abs(flow.mean(axis=(0, 1, 2))).max() < 0.5  # to no side in particular
+  assert np.all(np.ptp(flow, axis=(1, 2)).max(axis=-1) > 0)  # no mere shift
+
+
+def test_flow_of_larger_frames_is_the_same_motion() -> None:
+  key = jax.random.key(5)
+  small, large = (temporal.random_flow(key, 3, (12, 16), 2.0, scale=s) for s in (1, 3))
+  assert large.shape == (3, 36, 48, 2)
+  # The middle one of three pixels lies where the small frame has its pixel.
+  np.testing.assert_allclose(large[:, 1::3, 1::3], 3 * small, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", [Remember(), FRAMES], ids=["toy", "frames"])
+def test_two_runs_are_bit_equal_and_steps_move_differently(module: Any) -> None:
+  step = jax.jit(
+    temporal.make_step(
+      module,
+      make_goal({"l1": 1.0, "frame_difference": 1.0}),
+      SGD,
+      truncate=3,
+      consistency_weight=1.0,
+    )
+  )
+  leaves, costs = [], []
+  for _ in range(2):
+    state = fresh(module)
+    for _ in range(3):
+      state, scalars = step(state, BATCH)
+      costs.append(float(scalars["loss/consistency"]))
+    leaves.append(jax.tree.leaves(state))
+  assert all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
+  assert len(set(costs)) == 3
+
+
+def test_eight_devices_equal_one() -> None:
+  batch = {name: jnp.concatenate(4 * [clip]) for name, clip in BATCH.items()}
+  step = temporal.make_step(
+    Remember(), make_goal({"l1": 1.0}), SGD, truncate=2, consistency_weight=1.0
+  )
+  results = []
+  for devices in (jax.devices()[:1], jax.devices()):
+    on = mesh.make_mesh(devices)
+    state = mesh.create_on(on, lambda: fresh(Remember()))
+    state, scalars = mesh.compile_step(step, on)(
+      state, jax.device_put(batch, mesh.batch_sharding(on))
+    )
+    results.append((jax.device_get(state.generator), jax.device_get(scalars)))
+  assert distance(results[0][0], results[1][0]) < 1e-6
+  for name, value in results[0][1].items():
+    np.testing.assert_allclose(results[1][1][name], value, rtol=1e-5)
+
+
+def test_what_a_mask_covers_teaches_nothing() -> None:
+  mask = jnp.ones((2, 6, 16, 16, 1)).at[:, :, :8].set(0.0)
+  rubbish = jnp.where(mask > 0, BATCH["high"], 100.0)
+  losses = {"l1": 1.0, "frame_difference": 1.0}
+  results = [
+    run(Remember(), losses, {**BATCH, "high": high, "mask": mask}, truncate=2)
+    for high in (BATCH["high"], rubbish)
+  ]
+  assert float(results[0][1]["loss"]) == float(results[1][1]["loss"])
+  assert distance(results[0][0].generator, results[1][0].generator) == 0
+
+
+def test_clips_that_are_no_multiple_are_refused() -> None:
+  step = temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=4)
+  with pytest.raises(UserError, match=r"6 frames.*truncate=4"):
+    jax.eval_shape(step, fresh(FRAMES), BATCH)
+
+
+def test_chunks_too_short_for_the_network_are_refused() -> None:
+  with pytest.raises(UserError, match=r"truncate=0: .*1 frames"):
+    temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=0)
+  network = models.build("mbllven")
+  with pytest.raises(UserError, match=r"truncate=12: .*13 frames"):
+    temporal.make_step(network, make_goal({"l1": 1.0}), SGD, truncate=12)
+
+
+@pytest.mark.parametrize("motion", [0.0, -1.0, float("nan"), float("inf")])
+def test_motion_that_moves_nothing_is_refused(motion: float) -> None:
+  with pytest.raises(UserError, match="max_motion"):
+    temporal.make_step(
+      FRAMES, make_goal({"l1": 1.0}), SGD, truncate=1, consistency_weight=1.0, max_motion=motion
+    )
