@@ -180,6 +180,16 @@ def test_a_loss_that_is_not_finite_stops_the_run(data_dir: Path, tmp_path: Path)
   assert Checkpoints(tmp_path / "checkpoints").latest is None
 
 
+def test_data_that_cannot_be_scored_are_refused_before_any_step(
+  data_dir: Path, tmp_path: Path
+) -> None:
+  config = tiny_config(data_dir)
+  config.test_data.update(name="dark_clips", config="tiny", validation="nowhere")
+  with pytest.raises(UserError, match=r"expected one of the splits .*found 'nowhere'"):
+    train.train(config, tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
 def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
   """One real process, eight devices: the last line of a run is its metrics as JSON."""
   command = [sys.executable, "-m", "experiments.train"]

@@ -4,8 +4,10 @@ Flow [.., h, w, 2] holds (dx, dy) in pixels, x to the right, y down: the moved f
 what was at (x + dx, y + dy), as OpenCV's `remap` and PyTorch's `grid_sample` do (backward warping).
 """
 
+import math
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -76,6 +78,52 @@ def _pick(
   lines = frames.reshape(*frames.shape[:-3], height * width, channels)
   index = index.reshape(*index.shape[:-2], height * width, 1)
   return jnp.take_along_axis(lines, index, axis=-2).reshape(frames.shape)
+
+
+def random_flow(
+  key: Array, count: int, size: tuple[int, int], max_motion: float, *, scale: int = 1
+) -> Float[Array, "b h w 2"]:
+  """Draws plausible motion for `count` clips: a shift, a turn with zoom and a wave, mixed.
+
+  No pixel moves by more than `max_motion`. From one pixel to the next the flow changes by at most
+  2 pi `max_motion` / the longer side: a wave has at most one period along it.
+
+  Args:
+    key: random key.
+    count: of flows.
+    size: height and width of the frames, in pixels.
+    max_motion: in pixels.
+    scale: the same motion for frames that are larger by this factor, in their pixels.
+
+  Returns:
+    (dx, dy), as `ops.flow` has it, for frames of `scale * size`.
+  """
+  y, x = (
+    (2.0 * (jnp.arange(scale * side, dtype=jnp.float32) + 0.5) / scale - side) / max(size)
+    for side in size
+  )
+  place = jnp.stack(jnp.meshgrid(x, y), axis=-1)  # from -1 to 1 along the longer side
+
+  def linear(matrices: Array) -> Array:
+    return (matrices[:, None, None] * place[:, :, None]).sum(axis=-1)
+
+  angle_key, wave_key, share_key, strength_key = jax.random.split(key, 4)
+  angles = 2.0 * math.pi * jax.random.uniform(angle_key, (4, count, 1, 1))
+  # Each of the three is a field of vectors no longer than 1.
+  shift = jnp.stack([jnp.cos(angles[0]), jnp.sin(angles[0])], axis=-1)
+  cos, sin = jnp.cos(angles[1, :, 0, 0]), jnp.sin(angles[1, :, 0, 0])
+  similarity = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], axis=-2)
+  waves = jax.random.uniform(wave_key, (count, 2, 2), minval=-1.0)
+  phases = jnp.stack([angles[2], angles[3]], axis=-1)
+  fields = [
+    shift,
+    math.sqrt(0.5) * linear(similarity),
+    math.sqrt(0.5) * jnp.sin(math.pi * linear(waves) + phases),
+  ]
+  shares = jax.random.uniform(share_key, (3, count, 1, 1, 1), minval=0.1)
+  strength = scale * max_motion * jax.random.uniform(strength_key, (count, 1, 1, 1))
+  mixed = sum(share * field for share, field in zip(shares, fields, strict=True))
+  return strength * mixed / shares.sum(axis=0)
 
 
 def _check(frames: Array, flow: Array) -> None:

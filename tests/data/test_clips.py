@@ -155,3 +155,13 @@ def test_what_cannot_be_scored_is_named(test_source):
     next(clips.test_clips([{**example, "high": []}]))
   with pytest.raises(UserError, match=r"night: expected .* black levels"):
     next(clips.test_clips([{**example, "black": np.zeros(3)}]))
+
+
+def test_a_split_that_cannot_be_scored_is_refused_by_its_first_example(test_source):
+  clips.check_scorable(test_source, "srgb")
+  with pytest.raises(UserError, match="gives srgb input, but 'bayer' is wanted"):
+    clips.check_scorable(test_source, "bayer")
+  with pytest.raises(UserError, match="found none"):
+    clips.check_scorable([], "srgb")
+  with pytest.raises(UserError, match=r"carphone has no bright frames.*test_data\.name"):
+    clips.check_scorable([{**test_source[0], "high": []}], "srgb")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from llve_jax.ops.flow import inside_frame, warp
+from llve_jax.ops.flow import inside_frame, random_flow, warp
 
 
 @pytest.fixture
@@ -84,3 +84,26 @@ def test_both_gradients_equal_finite_differences():
 def test_flow_of_another_size_is_refused(case):
   with pytest.raises(ValueError, match=r"\(2, 3, 7, 8, 2\).*\(2, 3, 7, 9, 2\)"):
     warp(jnp.asarray(case[0]), jnp.asarray(case[1])[:, :, :, :8])
+
+
+def test_flow_is_bounded_smooth_and_varied() -> None:
+  size, motion = (24, 40), 5.0
+  flow = np.asarray(random_flow(jax.random.key(0), 64, size, motion))
+  assert flow.shape == (64, *size, 2)
+  length = np.linalg.norm(flow, axis=-1)
+  assert length.max() <= motion
+  assert length.max() > 0.6 * motion  # it uses its range
+  assert length.mean(axis=(1, 2)).min() < 0.2 * motion
+  for axis in (1, 2):
+    change = np.linalg.norm(np.diff(flow, axis=axis), axis=-1)
+    assert 0 < change.max() <= 2 * np.pi * motion / 40
+  assert np.abs(flow.mean(axis=(0, 1, 2))).max() < 0.5  # to no side in particular
+  assert np.all(np.ptp(flow, axis=(1, 2)).max(axis=-1) > 0)  # no mere shift
+
+
+def test_flow_of_larger_frames_is_the_same_motion() -> None:
+  key = jax.random.key(5)
+  small, large = (random_flow(key, 3, (12, 16), 2.0, scale=s) for s in (1, 3))
+  assert large.shape == (3, 36, 48, 2)
+  # The middle one of three pixels lies where the small frame has its pixel.
+  np.testing.assert_allclose(large[:, 1::3, 1::3], 3 * small, rtol=1e-4, atol=1e-5)

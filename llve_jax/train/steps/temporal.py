@@ -18,13 +18,13 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.losses import Objective
 from llve_jax.losses.consistency import warp_consistency
 from llve_jax.losses.temporal import ACROSS_FRAMES
-from llve_jax.ops.flow import warp
+from llve_jax.ops.flow import random_flow, warp
 from llve_jax.train.goal import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
@@ -163,52 +163,6 @@ def make_step(
     return advance(dataclasses.replace(state, memory=memory), generator, average_decay), scalars
 
   return step
-
-
-def random_flow(
-  key: Array, count: int, size: tuple[int, int], max_motion: float, *, scale: int = 1
-) -> Float[Array, "b h w 2"]:
-  """Draws plausible motion for `count` clips: a shift, a turn with zoom and a wave, mixed.
-
-  No pixel moves by more than `max_motion`. From one pixel to the next the flow changes by at most
-  2 pi `max_motion` / the longer side: a wave has at most one period along it.
-
-  Args:
-    key: random key.
-    count: of flows.
-    size: height and width of the frames, in pixels.
-    max_motion: in pixels.
-    scale: the same motion for frames that are larger by this factor, in their pixels.
-
-  Returns:
-    (dx, dy), as `ops.flow` has it, for frames of `scale * size`.
-  """
-  y, x = (
-    (2.0 * (jnp.arange(scale * side, dtype=jnp.float32) + 0.5) / scale - side) / max(size)
-    for side in size
-  )
-  place = jnp.stack(jnp.meshgrid(x, y), axis=-1)  # from -1 to 1 along the longer side
-
-  def linear(matrices: Array) -> Array:
-    return (matrices[:, None, None] * place[:, :, None]).sum(axis=-1)
-
-  angle_key, wave_key, share_key, strength_key = jax.random.split(key, 4)
-  angles = 2.0 * math.pi * jax.random.uniform(angle_key, (4, count, 1, 1))
-  # Each of the three is a field of vectors no longer than 1.
-  shift = jnp.stack([jnp.cos(angles[0]), jnp.sin(angles[0])], axis=-1)
-  cos, sin = jnp.cos(angles[1, :, 0, 0]), jnp.sin(angles[1, :, 0, 0])
-  similarity = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], axis=-2)
-  waves = jax.random.uniform(wave_key, (count, 2, 2), minval=-1.0)
-  phases = jnp.stack([angles[2], angles[3]], axis=-1)
-  fields = [
-    shift,
-    math.sqrt(0.5) * linear(similarity),
-    math.sqrt(0.5) * jnp.sin(math.pi * linear(waves) + phases),
-  ]
-  shares = jax.random.uniform(share_key, (3, count, 1, 1, 1), minval=0.1)
-  strength = scale * max_motion * jax.random.uniform(strength_key, (count, 1, 1, 1))
-  mixed = sum(share * field for share, field in zip(shares, fields, strict=True))
-  return strength * mixed / shares.sum(axis=0)
 
 
 def _divide(goal: Goal) -> tuple[Goal, Objective]:

@@ -14,6 +14,7 @@ from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.losses.temporal import frame_difference
 from llve_jax.models.contract import Traits
+from llve_jax.ops.flow import random_flow
 from llve_jax.train import mesh
 from llve_jax.train.goal import make_goal
 from llve_jax.train.state import Learner, State, init_state
@@ -222,7 +223,7 @@ def test_a_ramp_costs_what_the_motion_is_worth() -> None:
   """Moved by dx, a ramp of 1/15 a column is off by dx / 15 wherever both are known."""
   _, scalars = consistency(Pointwise(ramp=True))
   key = jax.random.fold_in(fresh(Pointwise()).step_key(), 2)
-  flow = np.asarray(temporal.random_flow(key, 2, (16, 16), 3.0))
+  flow = np.asarray(random_flow(key, 2, (16, 16), 3.0))
   y, x = np.mgrid[:16, :16]
   column, row = x + flow[..., 0], y + flow[..., 1]
   inside = (column >= 0) & (column <= 15) & (row >= 0) & (row <= 15)
@@ -251,29 +252,6 @@ def test_the_moved_video_has_a_memory_of_its_own() -> None:
   assert float(whole["loss/consistency"]) > 1e-4
   for name in ("loss", "loss/consistency", "loss/l1"):
     np.testing.assert_allclose(cut[name], whole[name], rtol=1e-4)
-
-
-def test_flow_is_bounded_smooth_and_varied() -> None:
-  size, motion = (24, 40), 5.0
-  flow = np.asarray(temporal.random_flow(jax.random.key(0), 64, size, motion))
-  assert flow.shape == (64, *size, 2)
-  length = np.linalg.norm(flow, axis=-1)
-  assert length.max() <= motion
-  assert length.max() > 0.6 * motion  # it uses its range
-  assert length.mean(axis=(1, 2)).min() < 0.2 * motion
-  for axis in (1, 2):
-    change = np.linalg.norm(np.diff(flow, axis=axis), axis=-1)
-    assert 0 < change.max() <= 2 * np.pi * motion / 40
-  assert np.abs(flow.mean(axis=(0, 1, 2))).max() < 0.5  # to no side in particular
-  assert np.all(np.ptp(flow, axis=(1, 2)).max(axis=-1) > 0)  # no mere shift
-
-
-def test_flow_of_larger_frames_is_the_same_motion() -> None:
-  key = jax.random.key(5)
-  small, large = (temporal.random_flow(key, 3, (12, 16), 2.0, scale=s) for s in (1, 3))
-  assert large.shape == (3, 36, 48, 2)
-  # The middle one of three pixels lies where the small frame has its pixel.
-  np.testing.assert_allclose(large[:, 1::3, 1::3], 3 * small, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("module", [Remember(), FRAMES], ids=["toy", "frames"])
