@@ -27,7 +27,7 @@ def _base() -> ConfigDict:
   config.data.crop = 128
   config.step = ConfigDict({"name": "temporal", "options": {"truncate": 6}})
   # `frame_difference` is steadiness: changes from frame to frame are those of the target.
-  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "frame_difference": 1.0, "ssim": 0.1})
+  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "frame_difference": 4.0, "ssim": 0.1})
   config.optimizer.rate = 4e-4
   config.optimizer.schedule = ConfigDict({"name": "cosine"})
   config.optimizer.clip_norm = 1.0

@@ -4,8 +4,10 @@ Every frame is encoded and decoded by itself, at a half, a quarter and an eighth
 Between the two, each level blends its features with those of the frame before, as far as a gate
 trusts them; at the coarsest level every position first looks for itself among its neighbours in the
 past (attention over a small window), so that what moves is followed. Blended features are the
-memory of the next frame: noise is averaged for as long as the scene holds still, and a video of any
-length streams through.
+memory of the next frame, and a video of any length streams through. The frame itself, at full size,
+is averaged with its past where nothing has changed, before it is brightened: the network says for
+how long, and what counts as a change. Without that the noise of the one frame would be brightened
+with it, and features that have averaged it away cannot take it back out.
 
 The output is safe for highlights: a tone curve that keeps black black and white white, whatever
 gain is learnt, plus a correction that fades where the input is nearly white. A lamp cannot turn
@@ -31,7 +33,8 @@ from llve_jax.ops.space import depth_to_space
 
 Memory = dict[str, Array]
 
-_HIGHLIGHT = 0.9  # from here to 1 the correction fades
+_HIGHLIGHT = 0.9  # from here to 1 the correction fades, and the past is forgotten
+_SENSITIVITY = 60.0  # before anything is learnt: a change of 1/60 begins to count
 _initial = nn.initializers.he_normal()
 
 
@@ -138,7 +141,7 @@ class RecurrentUNet(nn.Module):
     field += 2 * self.reach * sizes[-1]
     for size in sizes[:-1]:
       field += 2 * (2 * size) + 2 * size + 4 * size  # doubling, merging, block
-    field += 2 * sizes[0]  # the correction
+    field += 2 * sizes[0] + 2  # the correction, the box around a change
     stride = sizes[-1]
     return Traits(stride=stride, receptive_field=field + stride - 1, streaming=True)
 
@@ -187,7 +190,19 @@ class RecurrentUNet(nn.Module):
     correction = nn.Conv(
       12, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="correction"
     )(x)
-    out = _develop(frames, bilinear_double(gain), depth_to_space(correction.astype(jnp.float32), 2))
+    control = nn.Conv(
+      8, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="steady"
+    )(x)
+    settled, memory["frame"] = _settle(
+      frames.reshape(batch, time, *frames.shape[1:]),
+      depth_to_space(control.astype(jnp.float32), 2).reshape(batch, time, *frames.shape[1:3], 2),
+      None if carry is None else carry["frame"],
+    )
+    out = _develop(
+      settled.reshape(frames.shape),
+      bilinear_double(gain),
+      depth_to_space(correction.astype(jnp.float32), 2),
+    )
     return {"clip": crop_to(out, height, width).reshape(clip.shape), "carry": memory}
 
   def _fuse(
@@ -209,6 +224,50 @@ class RecurrentUNet(nn.Module):
     return blended.reshape(x.shape), last.astype(jnp.float32)
 
 
+def _settle(
+  frames: Float[Array, "b t h w 3"],
+  control: Float[Array, "b t h w 2"],
+  past: Float[Array, "b h w 3"] | None,
+) -> tuple[Float[Array, "b t h w 3"], Float[Array, "b h w 3"]]:
+  """Averages every pixel with its past as long as nothing there has changed.
+
+  y_t = x_t + a (y_{t-1} - x_t), a = sigmoid(c - k |box(x_t - y_{t-1})|): the network says how long
+  a pixel is remembered (c) and how large a change counts as one (k). The box of 3 x 3 pixels
+  averages noise away from the change, but not an edge that moves. What is clipped now is never
+  mixed with what was not.
+
+  Returns:
+    The averaged frames and the last of them, which is the next past.
+  """
+  longer = 1.0 + control[..., :1]
+  sensitive = _SENSITIVITY * jax.nn.softplus(control[..., 1:] + 0.54)  # softplus(0.54) = 1
+
+  def step(before: Array, now: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    frame, longer, sensitive = now
+    change = jnp.mean(jnp.abs(_box(frame - before)), axis=-1, keepdims=True)
+    kept = _fade(frame) * jax.nn.sigmoid(longer - sensitive * change)
+    mixed = frame + kept * (before - frame)
+    return mixed, mixed
+
+  in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, longer, sensitive))
+  start = frames[:, 0] if past is None else past
+  last, settled = jax.lax.scan(step, start, in_time, unroll=unrolled(frames.shape[1]))
+  return jnp.swapaxes(settled, 0, 1), last
+
+
+def _box(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+  """Mean of 3 x 3 pixels; beyond the border there is 0."""
+  for dy, dx in ((1, 0), (0, 1)):
+    x = (x + _moved(x, dy, dx) + _moved(x, -dy, -dx)) / 3.0
+  return x
+
+
+def _fade(frames: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
+  """1 for most pixels, 0 where the brightest colour is clipped, linear in between."""
+  brightest = jnp.max(frames, axis=-1, keepdims=True)
+  return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
+
+
 def _develop(
   frames: Float[Array, "n h w 3"],
   gain: Float[Array, "n h w 3"],
@@ -220,9 +279,7 @@ def _develop(
   """
   gain = 1.0 + jax.nn.softplus(gain + 1.0)  # brightens by 2.3 before anything is learnt
   curve = frames * gain / (1.0 + (gain - 1.0) * frames)
-  brightest = jnp.max(frames, axis=-1, keepdims=True)
-  fade = jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
-  return curve + fade * correction
+  return curve + _fade(frames) * correction
 
 
 def _moved(x: Float[Array, "n h w c"], dy: int, dx: int) -> Float[Array, "n h w c"]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from llve_jax import models
 from llve_jax.models import recurrent_unet
@@ -20,7 +21,7 @@ def count(module):
 
 
 def test_its_small_size_is_a_few_hundred_thousand_parameters():
-  assert count(models.build("recurrent_unet")) == 400_783
+  assert count(models.build("recurrent_unet")) == 401_943
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,50 @@ def test_the_memory_is_bounded_and_ends_a_scene(network):
   apply, variables, clip = network
   carry = apply(variables, clip)["carry"]
   shapes = {name: leaf.shape for name, leaf in carry.items()}
-  assert shapes == {"level_0": (1, 12, 16, 4), "level_1": (1, 6, 8, 6), "level_2": (1, 3, 4, 8)}
+  levels = {"level_0": (1, 12, 16, 4), "level_1": (1, 6, 8, 6), "level_2": (1, 3, 4, 8)}
+  assert shapes == {**levels, "frame": (1, 24, 32, 3)}
   fresh = apply(variables, clip[:, :1])["clip"]
   remembered = apply(variables, clip[:, :1], carry)["clip"]
   assert np.abs(fresh - remembered).max() > 1e-5
+
+
+def settle_loop(frames: np.ndarray, control: np.ndarray, past: np.ndarray) -> list[np.ndarray]:
+  """The recursion of one clip [t, h, w, 3], written out in NumPy and SciPy."""
+  found = []
+  for frame, (longer, sensitive) in zip(frames, np.moveaxis(control, -1, 1), strict=True):
+    mean = scipy.ndimage.uniform_filter(frame - past, (3, 3, 1), mode="constant")
+    change = np.abs(mean).mean(axis=-1)
+    scale = recurrent_unet._SENSITIVITY * np.log1p(np.exp(sensitive + 0.54))
+    kept = 1 / (1 + np.exp(scale * change - 1 - longer))
+    kept = kept * np.clip((1 - frame.max(axis=-1)) / (1 - recurrent_unet._HIGHLIGHT), 0, 1)
+    past = frame + kept[..., None] * (past - frame)
+    found.append(past)
+  return found
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_frames_settle_as_the_recursion_says(fresh):
+  rng = np.random.default_rng(0)
+  frames = rng.random((2, 4, 9, 11, 3), dtype=np.float32) * 0.3
+  frames[:, 2, 3:5] = 1.0
+  control = rng.normal(size=(2, 4, 9, 11, 2)).astype(np.float32)
+  past = None if fresh else rng.random((2, 9, 11, 3), dtype=np.float32) * 0.3
+  settled, last = jax.jit(recurrent_unet._settle)(frames, control, past)
+  for index in range(2):
+    start = frames[index, 0] if past is None else past[index]
+    expected = settle_loop(frames[index], control[index], start)
+    np.testing.assert_allclose(settled[index], expected, atol=1e-5)
+    np.testing.assert_allclose(last[index], expected[-1], atol=1e-5)
+  np.testing.assert_array_equal(settled[:, 2, 3:5], 1.0)  # a lamp that goes on is white at once
+
+
+def test_noise_on_a_still_scene_is_averaged_away_and_motion_is_not():
+  rng = np.random.default_rng(1)
+  scene = np.zeros((1, 24, 32, 32, 3), np.float32) + 0.1
+  scene[:, 12:, :, 16:] = 0.5  # half of the picture brightens half way through
+  noisy = scene + rng.normal(scale=0.01, size=scene.shape).astype(np.float32)
+  control = np.zeros((*scene.shape[:-1], 2), np.float32)
+  settled, _ = jax.jit(recurrent_unet._settle)(noisy, control, None)
+  error = np.asarray(settled - scene)
+  assert error[:, 6:12].std() < 0.65 * 0.01
+  assert np.abs(error[:, 12, :, 18:]).max() < 0.08  # of a change by 0.4
