@@ -1,6 +1,7 @@
 """Every test sees eight CPU devices, strict promotion and one shared compilation cache."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ os.environ.setdefault(
   "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "llve_jax_compilation_cache")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them the commands
+# that tests start to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+  signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 import pytest
