@@ -15,7 +15,7 @@ Variants, joined by commas:
   paper released         as the paper has it (default; but 6 patches, not 5); released: VGG-16's
                          input without its mean taken off, and every dark picture always with the
                          same bright one
-  small                  a third of the width and ten minutes on two CPU cores
+  small                  less width, and a quarter of an hour on two busy CPU cores
   quick smoke pod        sizes
 """
 

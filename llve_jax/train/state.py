@@ -93,7 +93,7 @@ def variables_of(params: Tree, batch_stats: Tree) -> dict[str, Tree]:
 
 
 def apply_train(
-  module: nn.Module, variables: dict[str, Tree], inputs: Array, key: Array
+  module: nn.Module, variables: dict[str, Tree], inputs: Array, key: Array, carry: Tree = None
 ) -> tuple[Any, Tree]:
   """Runs a module in training mode; returns its output and the new batch statistics.
 
@@ -102,10 +102,12 @@ def apply_train(
     variables: what `module.apply` takes.
     inputs: a batch.
     key: random key, for modules with dropout.
+    carry: what a network that streams remembers; None: nothing.
   """
   # Folded: the key itself draws something else in the step.
   rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
-  output, updated = module.apply(variables, inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+  given = (inputs,) if carry is None else (inputs, carry)
+  output, updated = module.apply(variables, *given, train=True, mutable=["batch_stats"], rngs=rngs)
   return output, updated.get("batch_stats", {})
 
 

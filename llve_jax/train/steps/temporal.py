@@ -29,9 +29,7 @@ from llve_jax.train.goal import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 
-# Folded into keys that also serve something else.
-_DROPOUT = 1
-_FLOW = 2
+_FLOW = 2  # folded into a key that also serves something else
 
 
 @flax.struct.dataclass
@@ -133,7 +131,7 @@ def make_step(
       params: Any, past: _Past, chunk: Batch, key: Array
     ) -> tuple[Array, tuple[_Past, Scalars]]:
       variables = variables_of(params, past.stats)
-      output, stats = _apply(module, variables, chunk["low"], past.carry, key)
+      output, stats = apply_train(module, variables, chunk["low"], key, past.carry)
       total, scalars, last = judge(output, chunk, past, state, key)
       moved: dict[str, Any] = {}
       if consistency_weight:
@@ -141,7 +139,7 @@ def make_step(
           jnp.broadcast_to(flow[:, None], (*clip.shape[:-1], 2))
           for flow, clip in zip(flows, (chunk["low"], output["clip"]), strict=True)
         )
-        moved, _ = _apply(module, variables, warp(chunk["low"], flow), past.moved_carry, key)
+        moved, _ = apply_train(module, variables, warp(chunk["low"], flow), key, past.moved_carry)
         cost = warp_consistency(moved["clip"], output["clip"], wide_flow, weight=1.0).mean()
         total += consistency_weight * cost
         scalars["loss/consistency"] = cost
@@ -189,19 +187,6 @@ def _cut(batch: Batch, truncate: int) -> Batch:
     name: x.reshape(count, time // truncate, truncate, *x.shape[2:]).swapaxes(0, 1)
     for name, x in batch.items()
   }
-
-
-def _apply(
-  module: nn.Module, variables: dict[str, Any], clip: Array, carry: Any, key: Array
-) -> tuple[dict[str, Any], Any]:
-  """`apply_train`, going on from what the network remembers, if anything."""
-  if carry is None:
-    return apply_train(module, variables, clip, key)
-  rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
-  output, updated = module.apply(
-    variables, clip, carry, train=True, mutable=["batch_stats"], rngs=rngs
-  )
-  return output, updated.get("batch_stats", {})
 
 
 def _over_chunks(
