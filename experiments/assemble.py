@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
@@ -16,7 +15,7 @@ from ml_collections import ConfigDict
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
-from llve_jax.train import mesh, optim
+from llve_jax.train import optim
 from llve_jax.train.goal import Goal, make_goal
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, siamese, supervised, temporal, unpaired_gan
@@ -141,9 +140,10 @@ class Run:
   def input_shape(self) -> tuple[int, ...]:
     """Of one example, batch axis included: what the pipeline cuts."""
     data = self.config.data
-    crop = 2 * data.crop if self.traits.input_kind == "mosaic" else data.crop
+    side = 2 if self.traits.input_kind == "mosaic" else 1
+    size = (side * data.crop, side * (data.crop_width or data.crop))
     frames = 1 if self.config.step.name == "siamese" else data.frames
-    return (1, frames, crop, crop, self.traits.channels)
+    return (1, frames, *size, self.traits.channels)
 
   @property
   def frozen(self) -> dict[str, Any]:
@@ -202,12 +202,6 @@ class Run:
     if name != "temporal":
       options["accumulate"] = self.config.train.accumulate
     return STEPS[name](self.generator, goal, optimizer, **options)
-
-  def step_at(self, device_mesh: jax.sharding.Mesh) -> Callable[[int], Callable[..., Any]]:
-    """Step number -> compiled step of its phase."""
-    compiled = [mesh.compile_step(step, device_mesh) for step in self.step_functions]
-    ends = [round(phase.until * self.steps) for phase in self.phases]
-    return lambda step: compiled[next(i for i, end in enumerate(ends) if step < end)]
 
 
 def settle_data(config: ConfigDict, kind: str) -> None:

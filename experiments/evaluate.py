@@ -28,6 +28,7 @@ from llve_jax.enhance.classic import CLASSIC
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
+from llve_jax.io.platform import without_tpu
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
 from llve_jax.metrics.perceptual import lpips
@@ -270,6 +271,7 @@ def main(argv: Sequence[str]) -> None:
   if folders and values.niqe is not None:
     raise UserError("--niqe needs --workdir")
   chosen = chosen_protocols(values.protocol, {"lpips_alex": lpips} if values.lpips else None)
+  without_tpu()
   enable_cache()
   if folders:
     reports = [

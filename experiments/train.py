@@ -1,122 +1,123 @@
 """Trains a network: `python -m experiments.train --config=FILE[:VARIANT,...] --workdir=DIR`.
 
-The run resumes by itself from the newest checkpoint in the workdir, at the very batch. The last
-line it prints is one line of JSON with the final metrics. The workdir holds config.json,
-history.json (metrics of every evaluation), best.safetensors, checkpoints and tensorboard.
+The run resumes by itself from the newest checkpoint in the workdir, at the very batch, also on
+other devices or another number of hosts. The last line it prints is one line of JSON with the final
+metrics and what the run took. The workdir holds config.json, history.json (metrics of every
+evaluation), journal.jsonl (time of every attempt), best.safetensors, checkpoints and tensorboard.
+
+Several processes make one run, see docs/LAUNCH.md: all get the same command and see the same
+workdir; the first one prints and writes.
+
+Exit status: 0 done; 2 bad input; 75 asked to stop (SIGTERM, Ctrl-C, maintenance of the host), the
+state is saved; 76 another process of the run was lost. After 75 and 76 the same command goes on.
 """
 
+import contextlib
 import dataclasses
+import errno
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
-from tensorboardX import SummaryWriter
 
 from experiments import overrides
 from experiments.assemble import Run, initial_weights, settle_data
-from llve_jax.data import clips, pipeline, sharding, source
+from experiments.programs import Programs, peak_flops
+from experiments.resume import fingerprint
+from experiments.stream import open_split, open_stream
+from experiments.workplace import Notes, workplace
+from llve_jax.data import clips
 from llve_jax.errors import UserError, run_main
-from llve_jax.io import bundle
-from llve_jax.io.atomic import replacing
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.compilation import enable_cache
-from llve_jax.train import board, debug, hooks, loop, mesh, plateau
+from llve_jax.io.platform import without_tpu
+from llve_jax.train import (
+  board,
+  debug,
+  hooks,
+  hosts,
+  interrupt,
+  loop,
+  maintenance,
+  mesh,
+  plateau,
+)
+from llve_jax.train.clock import Clock
+from llve_jax.train.meter import Meter
 from llve_jax.train.scorer import Scorer
 from llve_jax.train.state import State, parameter_count
-from llve_jax.zoo.trained import BEST
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints, logs and weights.")
+ALLOW_CHANGES = flags.DEFINE_bool(
+  "allow_changes", False, "Go on with a run under other settings than it was begun with."
+)
+COORDINATOR = flags.DEFINE_string(
+  "coordinator", None, "HOST:PORT of process 0, where several make one run."
+)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes make the run.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
 
-
-def open_split(settings: Mapping[str, Any], split: str) -> source.Source:
-  """A split of the data set that `settings` names."""
-  return source.open_split(
-    settings["name"],
-    split,
-    config=settings["config"] or None,
-    data_dir=settings["dir"] or None,
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class Stream:
-  """The batches of a run.
-
-  Attributes:
-    iterator: of this process's batches; what a checkpoint saves.
-    batches: the same as global batches on devices.
-    at: makes the k-th batch of this process once more.
-  """
-
-  iterator: Any
-  batches: Iterator[Any]
-  at: Callable[[int], dict[str, Any]]
-
-
-def open_stream(config: ConfigDict, kind: str, placement: jax.sharding.Sharding) -> Stream:
-  """Opens the training data that the configuration names."""
-  settings = config.data
-  arguments: dict[str, Any] = {
-    "batch": settings.batch // jax.process_count(),
-    "frames": settings.frames,
-    "crop": settings.crop,
-    "seed": config.seed,
-    "augment": settings.augment,
-    "kind": kind,
-    "apart": config.step.name == "siamese",
-    "keep_negatives": settings.keep_negatives,
-    "blind": settings.blind,
-    "process_index": jax.process_index(),
-    "process_count": jax.process_count(),
-  }
-  examples = open_split(settings, settings.train)
-  if config.step.name == "unpaired_gan":
-    same = settings.partner in ("", settings.train)
-    arguments["partner"] = examples if same else open_split(settings, settings.partner)
-    arguments["fixed_partner"] = settings.fixed_partner
-  dataset = pipeline.train_dataset(examples, **arguments)
-  iterator = pipeline.read_ahead(dataset)
-  return Stream(
-    iterator, (sharding.global_batch(batch, placement) for batch in iterator), dataset.__getitem__
-  )
+# Kept with the memory of the hooks: the step after which they were cut short by a stop.
+PENDING = "pending"
 
 
 def first_state(
-  run: Run, device_mesh: jax.sharding.Mesh, checkpoints: Checkpoints, iterator: Any
+  run: Run, device_mesh: jax.sharding.Mesh, programs: Programs, checkpoints: Checkpoints, data: Any
 ) -> tuple[State, dict[str, Any]]:
   """The newest checkpoint if there is one, or a fresh state, and the memory of the hooks."""
-  state = mesh.create_on(device_mesh, run.init)
   if checkpoints.latest is not None:
-    state, memory = checkpoints.restore(state, iterator)
+    expected = dataclasses.replace(programs.state, frozen=())
+    state, memory = checkpoints.restore(expected, data)
     print(f"resuming from step {int(state.step)} of {run.steps}", flush=True)
     return state, memory
+  placement = dataclasses.replace(programs.placement, frozen=())
+  state = mesh.create_on(device_mesh, run.init, placement)
   if path := run.config.train.init_from:
     variables = initial_weights(path, state.generator.variables)
-    variables = jax.device_put(variables, mesh.replicated(device_mesh))
     generator = dataclasses.replace(
       state.generator,
       params=variables["params"],
       batch_stats=variables.get("batch_stats", {}),
     )
-    # A copy: the step gives the memory of both away.
-    average = jax.tree.map(lambda x: x.copy(), variables)
-    state = dataclasses.replace(state, generator=generator, average=average)
+    state = dataclasses.replace(state, generator=generator, average=variables)
+    # Each leaf anew, since the step gives the memory of all of them away.
+    state = jax.tree.map(lambda x, place: jax.device_put(x, place).copy(), state, placement)
   return state, {}
 
 
-def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-  """Runs or resumes the training; returns the final metrics."""
+def train(
+  config: ConfigDict,
+  workdir: Path,
+  *,
+  stop: interrupt.Interrupt | None = None,
+  allow_changes: bool = False,
+) -> dict[str, Any]:
+  """Runs or resumes the training; returns the final metrics and, under "run", what it took.
+
+  Args:
+    config: see `experiments.configs`.
+    workdir: the run folder.
+    stop: asks the run to stop; None: nothing does.
+    allow_changes: whether the folder may have been begun with other settings.
+
+  Raises:
+    Interrupted: the run was asked to stop. Its state has been saved, unless it had only begun.
+  """
+  stop = interrupt.Interrupt() if stop is None else stop
+  clock = Clock()
   run = Run(config)
   kind = run.traits.input_kind
   settle_data(config, kind)
-  device_mesh = mesh.make_mesh(mesh.first_devices(config.mesh.data))
+  device_mesh = mesh.make_mesh(mesh.first_devices(config.mesh.data), rows=config.mesh.rows)
   mesh.check_batch(config.data.batch, device_mesh)
-  stream = open_stream(config, kind, mesh.batch_sharding(device_mesh))
+  stream = open_stream(config, kind, device_mesh)
   tested = config.test_data if config.test_data.name else config.data
   held_out = open_split(tested, tested.validation)
   clips.check_scorable(held_out, kind)
@@ -128,67 +129,105 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     max_frames=config.eval.max_frames,
   )
 
-  workdir.mkdir(parents=True, exist_ok=True)
-  checkpoints = Checkpoints(workdir / "checkpoints", keep=config.train.keep)
-  state, memory = first_state(run, device_mesh, checkpoints, stream.iterator)
-  start = int(state.step)
-  # Not before: a run of another network is refused above, and leaves the folder as it was.
-  with replacing(workdir / "config.json") as temporary:
-    temporary.write_text(config.to_json_best_effort(indent=2) + "\n")
-  frozen = jax.device_put(run.frozen, mesh.replicated(device_mesh))
-  state = dataclasses.replace(state, frozen=frozen)
-  print(
-    f"{config.name}: {parameter_count(state.generator.params):,} parameters, "
-    f"{run.steps - start} steps of {config.data.batch} clips on {device_mesh.size} "
-    f"{jax.devices()[0].platform} device(s); compiling first, once",
-    flush=True,
-  )
+  def compiling(compiled: Callable[[], Any]) -> Any:
+    with clock.measure("compile"):
+      return stop.run(compiled)
 
-  def keep_best(variables: Any, step: int, metrics: dict[str, float]) -> None:
-    origin = {"config": config.name, "step": step, **metrics}
-    bundle.save(workdir / BEST, bundle.Bundle(config.model.name, run.kwargs, variables, origin))
-
-  def keep_history(history: Sequence[Mapping[str, float]]) -> None:
-    with replacing(workdir / "history.json") as temporary:
-      temporary.write_text(json.dumps(history, indent=1) + "\n")
-
+  programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
   settings = config.train
-  stopwatch = loop.Stopwatch()
-  watch = plateau.Plateau(memory, halve_after=settings.halve_after, stop_after=settings.stop_after)
-  with SummaryWriter(str(workdir / "tensorboard")) as writer:
-    writer.add_text("config", f"```\n{config.to_json_best_effort(indent=2)}\n```", start)
-    evaluate = hooks.Evaluate(
-      writer, stopwatch, scorer, keep_best, memory, every=config.eval.every, publish=keep_history
+  with contextlib.ExitStack() as stack:
+    # Refused settings leave the folder as it was.
+    stack.enter_context(workplace(workdir, config, allow_changes=allow_changes))
+    checkpoints = Checkpoints(
+      workdir / "checkpoints",
+      keep=settings.keep,
+      keep_every=settings.keep_every,
+      keep_best=settings.keep_best,
     )
-    events: list[loop.Hook] = [
-      hooks.Log(
-        writer,
-        stopwatch,
-        total=run.steps,
-        every=settings.log_every,
-        also=(config.eval.every, settings.save_every),
-        explain=debug.DebugBatch(stream.at, workdir),
-      ),
-      evaluate,
-      watch,
-      hooks.Save(checkpoints, stream.iterator, stopwatch, memory, every=settings.save_every),
-    ]
+    stack.callback(checkpoints.close)
+    with clock.measure("restore"):
+      state, memory = first_state(run, device_mesh, programs, checkpoints, stream.iterator)
+    start = int(state.step)
+    frozen = jax.device_put(run.frozen, mesh.replicated(device_mesh))
+    state = dataclasses.replace(state, frozen=frozen)
+    print(
+      f"{config.name}: {parameter_count(state.generator.params):,} parameters, "
+      f"{run.steps - start} steps of {config.data.batch} clips on {device_mesh.size} "
+      f"{jax.devices()[0].platform} device(s); compiling first, once",
+      flush=True,
+    )
+
+    notes = Notes(workdir, config)
+    writer = stack.enter_context(notes.writer(start))
+    meter = Meter(
+      writer,
+      clock,
+      journal=notes.journal(start),
+      flops=programs.flops,
+      chips=device_mesh.size,
+      peak=peak_flops(device_mesh),
+    )
+    log = hooks.Log(
+      writer,
+      meter,
+      total=run.steps,
+      every=settings.log_every,
+      also=(config.eval.every, settings.save_every),
+      explain=debug.DebugBatch(stream.at, workdir),
+    )
+    evaluate = hooks.Evaluate(
+      writer,
+      clock,
+      lambda variables: stop.run(scorer, variables),
+      notes.keep_best(run.kwargs),
+      memory,
+      every=config.eval.every,
+      publish=notes.keep_history,
+      fetch=mesh.fetch,
+    )
+    watch = plateau.Plateau(
+      memory, halve_after=settings.halve_after, stop_after=settings.stop_after
+    )
+    save = hooks.Save(checkpoints, stream.iterator, clock, memory, every=settings.save_every)
+    events: list[loop.Hook] = [log, evaluate, watch, save]
     if config.profile:
       events.append(board.Profile(str(workdir / "tensorboard"), first=config.profile))
-    state = loop.run(
+    resumed: list[loop.Hook] = [evaluate, watch, save]
+    if memory.pop(PENDING, None) != start:
+      resumed = []
+    vote = hosts.Vote(device_mesh)
+
+    def stopping() -> bool:
+      vote.cast(stop.requested)
+      return vote.outcome()
+
+    outcome = loop.run(
       state,
-      run.step_at(device_mesh),
+      programs,
       stream.batches,
       start=start,
       stop=run.steps,
       hooks=events,
+      cut_short=resumed,
+      clock=clock,
       finished=lambda: watch.finished,
+      stopping=stopping,
     )
+    if outcome.stopped:
+      if outcome.pending:
+        memory[PENDING] = outcome.step
+      if outcome.step > start:
+        log.flush(outcome.step)
+        save.now(outcome.step, outcome.state)
+        print(f"stopped after step {outcome.step}, saved: {stop.reason}", flush=True)
+      notes.end(outcome.step, "stopped")
+      raise interrupt.Interrupted(stop.reason)
     if "last" not in memory:  # a run that was stopped before its first evaluation, and cut short
-      evaluate(int(state.step), state, {}, last=True)
+      evaluate(outcome.step, outcome.state, {}, last=True)
     board.add_hyperparameters(writer, config.to_dict(), memory["last"])
-  checkpoints.close()
-  return {**memory["last"], "best": memory["best"], "protocol": config.eval.protocol}
+    notes.end(outcome.step, "done")
+    result = {**memory["last"], "best": memory["best"], "protocol": config.eval.protocol}
+  return {**result, "run": meter.summary()}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -197,8 +236,43 @@ def main(argv: Sequence[str]) -> None:
     raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
   if CONFIG.value is None or WORKDIR.value is None:
     raise UserError("both --config=FILE[:VARIANT,...] and --workdir=DIR are needed")
+  without_tpu()
   enable_cache()
-  print(json.dumps(train(CONFIG.value, Path(WORKDIR.value))))
+  cluster = hosts.find_cluster(
+    os.environ,
+    coordinator=COORDINATOR.value,
+    processes=NUM_PROCESSES.value,
+    process=PROCESS_ID.value,
+  )
+  same = {"settings": fingerprint(CONFIG.value), "workdir": str(WORKDIR.value)}
+  with contextlib.ExitStack() as stack:
+    stop = stack.enter_context(interrupt.Interrupt())
+    stack.enter_context(hosts.joined(cluster, same=same))
+    if not hosts.is_writer():  # one process speaks
+      quiet = stack.enter_context(open(os.devnull, "w"))
+      stack.enter_context(contextlib.redirect_stdout(quiet))
+    if jax.default_backend() == "tpu":
+      stack.enter_context(maintenance.watched(stop.request))
+    try:
+      metrics = train(
+        CONFIG.value, Path(WORKDIR.value), stop=stop, allow_changes=ALLOW_CHANGES.value
+      )
+    except interrupt.Interrupted as stopped:
+      print(f"{stopped}: stopped; the same command goes on from here", file=sys.stderr)
+      interrupt.leave(interrupt.EXIT_STOPPED)
+    except OSError as error:
+      raise writing_failed(error) from error
+    print(json.dumps(metrics), flush=True)
+
+
+def writing_failed(error: OSError) -> Exception:
+  """A full or read-only disk is told as such; anything else is what it was."""
+  if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES):
+    return error
+  return UserError(
+    f"{error.filename or WORKDIR.value}: cannot be written ({error.strerror}); checkpoints that "
+    "were finished remain usable. Make room, and give the same command again"
+  )
 
 
 if __name__ == "__main__":

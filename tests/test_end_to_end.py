@@ -160,8 +160,10 @@ def test_tensorboard_holds_scalars_and_pictures(workdir: Path) -> None:
 def test_a_checkpoint_of_another_network_is_refused(workdir: Path, data_dir: Path) -> None:
   config = tiny_config(data_dir)
   config.model.kwargs.widths = (4, 12)
-  with pytest.raises(UserError, match=r"batch_stats\.\S+ has shape \(8,\), expected \(12,\)"):
+  with pytest.raises(UserError, match=r"model\.kwargs\.widths is \[4, 12\], was \[4, 8\]"):
     train.train(config, workdir)
+  with pytest.raises(UserError, match=r"batch_stats\.\S+ has shape \(8,\), expected \(12,\)"):
+    train.train(config, workdir, allow_changes=True)
   assert json.loads((workdir / "config.json").read_text())["model"]["kwargs"]["widths"] == [4, 8]
 
 

@@ -35,7 +35,8 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "validation": "test",  # the split that is scored on the way
         "batch": 4,  # clips, over all devices
         "frames": 1,
-        "crop": 128,  # pixels of the input; of a Bayer mosaic, packed ones
+        "crop": 128,  # side in pixels of the input; of a Bayer mosaic, packed ones
+        "crop_width": 0,  # 0: square; else the crop is the height
         "augment": "turn",
         "keep_negatives": True,  # of mosaics: light below the black level, which is noise
         "blind": False,  # of mosaics: flip the packed array, as released; colours move
@@ -67,10 +68,17 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "stop_after": 0,
         "log_every": 20,
         "save_every": 500,
-        "keep": 2,
+        "keep": 2,  # newest checkpoints
+        "keep_every": 0,  # also those of every so many steps; 0: none
+        "keep_best": False,  # also the one with the best evaluation
       },
       "eval": {"every": 1000, "batch": 8, "max_frames": 0, "protocol": "plain"},  # 0: all frames
-      "mesh": {"data": -1},  # devices to use; -1: all
+      "mesh": {
+        "data": -1,  # devices to use; -1: all
+        "rows": 1,  # of them, how many share the height of each frame
+        "parameters": "replicated",  # or "fsdp": split, with what the optimiser keeps of them
+        "rules": (),  # further (regular expression, placement), see `train.placement`
+      },
       "profile": 0,  # step after which the profiler traces three steps; 0: never
     }
   )

@@ -16,6 +16,8 @@ from llve_jax.errors import UserError
 
 AnyClip = Shaped[np.ndarray, "t h w c"]
 FloatClip = Float[np.ndarray, "t h w c"]
+Size = int | Sequence[int]  # of a window: its side, or (height, width)
+Window2d = tuple[slice, slice]
 
 
 class Pair(TypedDict):
@@ -34,22 +36,34 @@ class Pair(TypedDict):
   id: NotRequired[np.str_]
 
 
-def crop(clips: Sequence[AnyClip], rng: np.random.Generator, size: int) -> list[AnyClip]:
-  """Cuts the same square of `size` pixels, anywhere inside, from every frame of all clips.
+def sides(size: Size) -> tuple[int, int]:
+  """(height, width) of a window; one number is a square.
 
   Raises:
-    UserError: the frames are smaller than the square.
+    UserError: neither one nor two whole numbers of at least 1.
   """
-  height, width = clips[0].shape[1:3]
-  if size > min(height, width):
+  pair = tuple(size) if isinstance(size, Sequence) else (size, size)
+  if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+    raise UserError(f"crop={size}: expected a side in pixels, or (height, width)")
+  return pair
+
+
+def draw_window(shape: tuple[int, int], size: Size, rng: np.random.Generator) -> Window2d:
+  """Draws where a window of `size` lies, anywhere inside frames of (height, width) `shape`.
+
+  Raises:
+    UserError: the frames are smaller than the window.
+  """
+  (height, width), (rows, columns) = shape, sides(size)
+  if rows > height or columns > width:
+    most = min(shape) if isinstance(size, int) else shape
+    what = size if isinstance(size, int) else f"{sides(size)} (height, width)"
     raise UserError(
-      f"crop={size} is larger than a frame of {width}x{height} pixels (width x height); "
-      f"take a crop of at most {min(height, width)}"
+      f"crop={what} is larger than a frame of {width}x{height} pixels (width x height); "
+      f"take a crop of at most {most}"
     )
-  top = rng.integers(height - size + 1)
-  left = rng.integers(width - size + 1)
-  window = (slice(None), slice(top, top + size), slice(left, left + size))
-  return [clip[window] for clip in clips]
+  top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+  return slice(top, top + rows), slice(left, left + columns)
 
 
 def flip(low: AnyClip, high: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, AnyClip]:
@@ -83,8 +97,10 @@ def permute_channels(
 def add_noise(low: FloatClip, rng: np.random.Generator, *, spread: float = 2 / 255) -> FloatClip:
   """Adds Gaussian noise of standard deviation |s|, s ~ N(0, spread), and clips to [0, 1]."""
   deviation = np.float32(abs(rng.normal(0, spread)))
-  noise = rng.standard_normal(low.shape, np.float32)
-  return np.clip(low + deviation * noise, 0, 1, dtype=np.float32)
+  noisy = rng.standard_normal(low.shape, np.float32)
+  noisy *= deviation
+  noisy += low
+  return np.clip(noisy, 0, 1, out=noisy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,16 +120,28 @@ class Turn:
   transpose: bool = False
 
   @classmethod
-  def draw(cls, rng: np.random.Generator, *, reverse: bool = True) -> "Turn":
-    """Each with probability 1/2; none backwards without `reverse`."""
+  def draw(
+    cls, rng: np.random.Generator, *, reverse: bool = True, transpose: bool = True
+  ) -> "Turn":
+    """Each with probability 1/2; none backwards without `reverse`, nor on its side."""
     turn = cls(*(rng.integers(2, size=4) == 1).tolist())
-    return turn if reverse else dataclasses.replace(turn, reverse=False)
+    allowed = (turn.reverse and reverse, turn.transpose and transpose)
+    return dataclasses.replace(turn, reverse=allowed[0], transpose=allowed[1])
 
   def apply(self, clip: Shaped[np.ndarray, "t h w *c"]) -> Shaped[np.ndarray, "t ..."]:
     """Returns a view."""
     chosen = (self.reverse, self.up_down, self.left_right)
     clip = np.flip(clip, tuple(axis for axis in range(3) if chosen[axis]))
     return np.swapaxes(clip, 1, 2) if self.transpose else clip
+
+  def origin(self, window: Window2d, shape: tuple[int, int]) -> Window2d:
+    """Where, in frames of (height, width) `shape`, a window of the turned frames comes from."""
+    rows, columns = window[::-1] if self.transpose else window
+    if self.up_down:
+      rows = slice(shape[0] - rows.stop, shape[0] - rows.start)
+    if self.left_right:
+      columns = slice(shape[1] - columns.stop, shape[1] - columns.start)
+    return rows, columns
 
 
 class Augment(grain.transforms.RandomMap):
@@ -139,14 +167,16 @@ class TurnPair(grain.transforms.RandomMap):
 
   Attributes:
     reverse: whether time is reversed, too.
+    transpose: whether rows become columns; only where frames are square.
   """
 
-  def __init__(self, *, reverse: bool = True):
+  def __init__(self, *, reverse: bool = True, transpose: bool = True):
     self.reverse = reverse
+    self.transpose = transpose
 
   def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
-    """Maps a pair of clips with square frames to another one of the same shape."""
-    turn = Turn.draw(rng, reverse=self.reverse)
+    """Maps a pair of clips, with square frames if transposed, to another one of the same shape."""
+    turn = Turn.draw(rng, reverse=self.reverse, transpose=self.transpose)
     pair: Pair = {**element}
     pair["low"] = np.ascontiguousarray(turn.apply(element["low"]))
     pair["high"] = np.ascontiguousarray(turn.apply(element["high"]))
@@ -155,13 +185,16 @@ class TurnPair(grain.transforms.RandomMap):
     return pair
 
 
-# What a pair can go through. Mosaics are turned before they are cut, see `data.mosaic`.
-AUGMENTATIONS: dict[str, Callable[[], grain.transforms.RandomMap] | None] = {
+# What a pair can go through; they are told whether its frames are square. Mosaics are turned before
+# they are cut, see `data.mosaic`.
+AUGMENTATIONS: dict[str, Callable[[bool], grain.transforms.RandomMap] | None] = {
   "none": None,
-  "turntable": Augment,
-  "turn": TurnPair,
-  "flip": lambda: TurnPair(reverse=False),
+  "turntable": lambda square: Augment(),
+  "turn": lambda square: TurnPair(),
+  "flip": lambda square: TurnPair(reverse=False, transpose=square),
 }
+# Those that lay frames on their side come out in one shape only if that is a square.
+FOR_SQUARES = ("turntable", "turn")
 
 
 def named(augment: bool | str, *, mosaics: bool) -> str:

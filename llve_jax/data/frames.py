@@ -1,5 +1,6 @@
 """From an encoded image of a data set to pixels."""
 
+import io
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
+from PIL import Image
 
 from llve_jax.errors import UserError
 
 # sRGB, or 16-bit R'G'B' or one plane of a mosaic.
 Frame = UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w c"]
 Frames = UInt8[np.ndarray, "t h w 3"] | UInt16[np.ndarray, "t h w c"]
+Inside = tuple[slice, slice]  # rows and columns
+WHOLE = (slice(None), slice(None))
 
 
 def decode_frame(encoded: bytes) -> Frame:
@@ -34,9 +38,37 @@ def decode_frame(encoded: bytes) -> Frame:
   return np.asarray(cv2.cvtColor(frame, code))
 
 
-def decode_frames(encoded: Sequence[bytes]) -> Frames:
-  """Decodes the images of one clip, all of one size."""
-  return np.stack([decode_frame(image) for image in encoded])
+def frame_size(encoded: bytes) -> tuple[int, int]:
+  """(height, width) of what `decode_frame` gives; reads the head of the file only.
+
+  Raises:
+    UserError: as `decode_frame`.
+  """
+  try:
+    with Image.open(io.BytesIO(encoded)) as image:
+      return image.height, image.width
+  except (OSError, SyntaxError, ValueError):  # Pillow's ways to say that it cannot
+    height, width = decode_frame(encoded).shape[:2]
+    return height, width
+
+
+def decode_frames(encoded: Sequence[bytes], inside: Inside = WHOLE) -> Frames:
+  """Decodes the images of one clip, all of one size, and keeps what lies inside a window.
+
+  Raises:
+    UserError: as `decode_frame`; or the sizes differ.
+  """
+  kept, sizes = [], set()
+  for image in encoded:
+    frame = decode_frame(image)
+    sizes.add(frame.shape)
+    kept.append(np.ascontiguousarray(frame[inside]))  # so that the rest can go
+  if len(sizes) > 1:
+    raise UserError(
+      f"expected frames of one size in one clip, found (height, width, channels) {sorted(sizes)}; "
+      "the data set is damaged, build it again"
+    )
+  return np.stack(kept)
 
 
 def as_float(frames: Frames) -> np.ndarray:
@@ -44,27 +76,48 @@ def as_float(frames: Frames) -> np.ndarray:
   return np.divide(frames, np.float32(np.iinfo(frames.dtype).max), dtype=np.float32)
 
 
-def decode_window(element: dict[str, Any], places: Sequence[int]) -> tuple[Frames, Frames]:
+def window_sizes(
+  element: dict[str, Any], places: Sequence[int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+  """(height, width) of the dark frames of those numbers and of their targets; decodes nothing.
+
+  Raises:
+    UserError: there is no target.
+  """
+  _check_targets(element)
+  high = element["high"]
+  return frame_size(element["low"][places[0]]), frame_size(high[min(places[0], len(high) - 1)])
+
+
+def decode_window(
+  element: dict[str, Any], places: Sequence[int], inside: Inside = WHOLE
+) -> tuple[Frames, Frames]:
   """Decodes the dark frames of those numbers, and their targets; nothing else is decoded.
 
   Raises:
     UserError: there is no target.
   """
+  _check_targets(element)
+  low = decode_frames([element["low"][place] for place in places], inside)
+  return low, decode_beside(element, "high", places, inside)
+
+
+def _check_targets(element: dict[str, Any]) -> None:
   if len(element["high"]) == 0:
     raise UserError(
       f"{element['clip'].decode()} has no bright frames: this split can be enhanced, not trained "
       "on or scored"
     )
-  low = decode_frames([element["low"][place] for place in places])
-  return low, decode_beside(element, "high", places)
 
 
-def decode_beside(element: dict[str, Any], key: str, places: Sequence[int]) -> Frames:
+def decode_beside(
+  element: dict[str, Any], key: str, places: Sequence[int], inside: Inside = WHOLE
+) -> Frames:
   """Decodes what stands beside the frames of those numbers; one image stands beside all."""
   images = element[key]
   if len(images) == 1:
-    return np.repeat(decode_frames(images), len(places), axis=0)
-  return decode_frames([images[place] for place in places])
+    return np.repeat(decode_frames(images, inside), len(places), axis=0)
+  return decode_frames([images[place] for place in places], inside)
 
 
 def draw_frames(

@@ -7,21 +7,22 @@ turned, and the window begins where the turned plane has the wanted phase again.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import grain
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int
 
-from llve_jax.data.augment import Pair, Turn
-from llve_jax.data.frames import as_float, decode_window, draw_frames, window_id
+from llve_jax.data.augment import Pair, Size, Turn, sides
+from llve_jax.data.frames import as_float, decode_window, draw_frames, window_id, window_sizes
 from llve_jax.data.light import exposed_light, of_kind, wanted_layout
 from llve_jax.errors import UserError
 from llve_jax.ops.mosaic import cell_size, crop_cfa, pack, phase_offset
 
 
 class MosaicWindow(grain.transforms.RandomMap):
-  """Cuts a random window of frames and a random square from an encoded example with mosaics.
+  """Cuts a random window of frames and pixels from an encoded example with mosaics.
 
   Light is normalised by the black levels and white, brightened by the ratio of its frame and cut
   off at 1. The target may not be smaller than the mosaic: after a flip, a target of packed size
@@ -29,11 +30,13 @@ class MosaicWindow(grain.transforms.RandomMap):
 
   Attributes:
     frames: frames to keep; only these are decoded.
-    crop: side of the square, in packed pixels; even for X-Trans, whose cell is two of them.
+    crop: side of a square, or (height, width), in packed pixels; even for X-Trans, whose cell is
+      two of them.
     kind: what becomes of the packed mosaic, see `data.light.of_kind`; None leaves it packed.
     apart: frames of a still scene that do not follow each other, see `draw_frames`.
     keep_negatives: see `ops.raw_light.normalize`.
-    augment: turn the clip, see `Turn`; "flip": never in time.
+    augment: turn the clip, see `Turn`; "flip": never in time. Where the crop is no square, only
+      "flip" and False fit; then rows stay rows.
     blind: turn the packed array instead of the plane, as the released code does.
     cfa: the layout of every window before packing; None is RGGB for Bayer and
       `ops.mosaic.XTRANS`, the only one that can be packed, for X-Trans.
@@ -43,7 +46,7 @@ class MosaicWindow(grain.transforms.RandomMap):
     self,
     *,
     frames: int,
-    crop: int,
+    crop: Size,
     kind: str | None = None,
     apart: bool = False,
     keep_negatives: bool = True,
@@ -61,7 +64,7 @@ class MosaicWindow(grain.transforms.RandomMap):
     self.cfa = cfa
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """Returns "low", float32 [frames, crop, crop, 4 or 9], at most 1, "high" in [0, 1] and "id".
+    """Returns "low", float32 [frames, *crop, 4 or 9], at most 1, "high" in [0, 1] and "id".
 
     "high" has 3 channels and 2 (Bayer) or 3 (X-Trans) times the size of "low". A single bright
     frame is the target of every dark one. Of another `kind`, "low" is three channels of the same
@@ -72,79 +75,85 @@ class MosaicWindow(grain.transforms.RandomMap):
         layout or levels make no sense.
     """
     places = draw_frames(element, self.frames, rng, apart=self.apart)
-    low, high = decode_window(element, places)
-    ratio = np.asarray(element["ratio"])[places]
     try:
-      pair = self._cut(element, low, high, ratio, rng)
+      pair = self._cut(element, places, rng)
     except UserError as error:
       raise UserError(f"{element['clip'].decode()}: {error}") from None
     return {**pair, "id": np.str_(window_id(element, places))}
 
-  def _cut(
-    self,
-    element: dict[str, Any],
-    low: Shaped[np.ndarray, "t h w 1"],
-    high: Shaped[np.ndarray, "t h w 3"],
-    ratio: Shaped[np.ndarray, "t"],
-    rng: np.random.Generator,
-  ) -> Pair:
+  def _cut(self, element: dict[str, Any], places: Sequence[int], rng: np.random.Generator) -> Pair:
     cfa, black = element["cfa"].decode(), np.asarray(element["black"])
+    ratio = np.asarray(element["ratio"])[places]
     size = cell_size(cfa)
     if len(black) != len(cfa):
       raise UserError(f"expected {len(cfa)} black levels, one per letter of {cfa}, found {black}")
     wanted = self.cfa or wanted_layout(cfa)
     early = bool(self.augment) and not self.blind
-    side = self._check_sizes(low, high, cfa, wanted, room=early or cfa != wanted)
-    turn = Turn.draw(rng, reverse=self.augment != "flip") if self.augment else Turn()
-    sites = _site_numbers(size, low.shape[1:3])
+    shape, target = window_sizes(element, places)
+    lengths = self._check_sizes(shape, target, cfa, room=early or cfa != wanted)
+    turn = self._draw_turn(rng)
+    sites, turned, first = _site_numbers(size, shape), shape, turn if early else Turn()
     if early:
-      low, high = turn.apply(low), turn.apply(high)
       ratio = ratio[::-1] if turn.reverse else ratio
       sites = turn.apply(sites[None])[0]
+      turned = shape[::-1] if turn.transpose else shape
     sites = sites[:size, :size]
     turned_cfa = "".join(cfa[site] for site in sites.ravel())
-    top, left = _draw_corner(turned_cfa, wanted, low.shape[1:3], side, rng)
-    low = low[:, top : top + side, left : left + side, 0]
-    high = high[:, top : top + side, left : left + side]
+    top, left = _draw_corner(turned_cfa, wanted, turned, lengths, rng)
+    window = (slice(top, top + lengths[0]), slice(left, left + lengths[1]))
+    low, high = decode_window(element, places, first.origin(window, shape))
+    low, high = first.apply(low), first.apply(high)
     levels = tuple(black[np.roll(sites, (-top, -left), (0, 1)).ravel()].tolist())
-    light = exposed_light(low, wanted, levels, float(element["white"]), ratio, self.keep_negatives)
+    light = exposed_light(
+      low[..., 0], wanted, levels, float(element["white"]), ratio, self.keep_negatives
+    )
     packed = pack(light, wanted)
     if not early:
       packed, high = turn.apply(packed), turn.apply(high)
     low, high = of_kind(np.ascontiguousarray(packed), as_float(high), wanted, self.kind)
     return {"low": low, "high": high}
 
+  def _draw_turn(self, rng: np.random.Generator) -> Turn:
+    if not self.augment:
+      return Turn()
+    height, width = sides(self.crop)
+    return Turn.draw(rng, reverse=self.augment != "flip", transpose=height == width)
+
   def _check_sizes(
-    self, low: np.ndarray, high: np.ndarray, cfa: str, wanted: str, room: bool
-  ) -> int:
-    """Returns the side of the square in pixels.
+    self, shape: tuple[int, int], target: tuple[int, int], cfa: str, room: bool
+  ) -> tuple[int, int]:
+    """Returns (height, width) of the window in pixels.
 
     Args:
-      low: mosaics.
-      high: targets.
+      shape: (height, width) of the mosaics.
+      target: of the targets.
       cfa: layout of the mosaics.
-      wanted: layout of the window.
       room: whether the window must be able to begin anywhere in a cell.
     """
-    height, width = low.shape[1:3]
-    if low.shape[1:3] != high.shape[1:3]:
+    height, width = shape
+    if shape != target:
       raise UserError(
         f"expected targets of the size of the mosaics, found mosaics of {width}x{height} and "
-        f"targets of {high.shape[2]}x{high.shape[1]} pixels (width x height)"
+        f"targets of {target[1]}x{target[0]} pixels (width x height)"
       )
     cell, block = (2, 2) if cell_size(cfa) == 2 else (6, 3)
-    if self.crop * block % cell:
-      raise UserError(f"crop={self.crop}: expected an even one, since a cell of X-Trans is two")
-    side = self.crop * block
+    square = isinstance(self.crop, int)
+    rows, columns = (side * block for side in sides(self.crop))
+    crop = self.crop if square else f"{sides(self.crop)} (height, width)"
+    if rows % cell or columns % cell:
+      even = "an even one" if square else "even ones"
+      raise UserError(f"crop={crop}: expected {even}, since a cell of X-Trans is two")
     spare = cell - 1 if room else 0
-    if side + spare > min(height, width):
-      most = max(min(height, width) - spare, 0) // cell * cell // block
-      why = f", and {spare} more so that it can begin with {wanted}" if room else ""
+    if rows + spare > height or columns + spare > width:
+      most = tuple(max(side - spare, 0) // cell * cell // block for side in shape)
+      takes = f"{rows}" if square else f"{columns}x{rows}"
+      why = f", and {spare} more so that it can begin with {self.cfa or wanted_layout(cfa)}"
       raise UserError(
-        f"crop={self.crop} is larger than a mosaic of {width}x{height} pixels (width x height): "
-        f"it takes {side} pixels{why}; take a crop of at most {most}"
+        f"crop={crop} is larger than a mosaic of {width}x{height} pixels (width x height): "
+        f"it takes {takes} pixels{why if room else ''}; take a crop of at most "
+        f"{min(most) if square else most}"
       )
-    return side
+    return rows, columns
 
 
 def _site_numbers(cell: int, shape: tuple[int, ...]) -> Int[np.ndarray, "h w"]:
@@ -169,14 +178,21 @@ def _corners(cfa: str, wanted: str) -> tuple[tuple[int, int], ...]:
 
 
 def _draw_corner(
-  cfa: str, wanted: str, shape: tuple[int, ...], side: int, rng: np.random.Generator
+  cfa: str,
+  wanted: str,
+  shape: tuple[int, int],
+  lengths: tuple[int, int],
+  rng: np.random.Generator,
 ) -> tuple[int, int]:
-  """Draws where a square begins, among all places where it is laid out as `wanted`."""
+  """Draws where a window begins, among all places where it is laid out as `wanted`."""
   size = cell_size(cfa)
   # For each corner: how many steps of a cell there are down and to the right.
   steps = np.array(
     [
-      [(length - side - first) // size + 1 for length, first in zip(shape, corner, strict=True)]
+      [
+        (length - side - first) // size + 1
+        for length, side, first in zip(shape, lengths, corner, strict=True)
+      ]
       for corner in _corners(cfa, wanted)
     ]
   )

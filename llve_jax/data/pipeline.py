@@ -10,57 +10,78 @@ from typing import Any
 import grain
 import numpy as np
 
-from llve_jax.data.augment import AUGMENTATIONS, Pair, crop, named
-from llve_jax.data.frames import as_float, decode_beside, decode_window, draw_frames, window_id
+from llve_jax.data.augment import (
+  AUGMENTATIONS,
+  FOR_SQUARES,
+  Pair,
+  Size,
+  draw_window,
+  named,
+  sides,
+)
+from llve_jax.data.frames import (
+  as_float,
+  decode_beside,
+  decode_window,
+  draw_frames,
+  window_id,
+  window_sizes,
+)
 from llve_jax.data.light import chosen_kind
 from llve_jax.data.mosaic import MosaicWindow
+from llve_jax.data.processes import InProcesses
 from llve_jax.data.source import Cached, Source
 from llve_jax.data.unpaired import Couples, UnpairedWindow
 from llve_jax.errors import UserError
 
 
 class Window(grain.transforms.RandomMap):
-  """Cuts a random window of frames and a random square from an encoded example.
+  """Cuts a random window of frames and pixels from an encoded example.
 
   Attributes:
     frames: frames to keep; only these are decoded.
-    crop: side of the square, in pixels.
+    crop: side of a square, in pixels, or (height, width).
     apart: frames of a still scene that do not follow each other, see `draw_frames`.
   """
 
-  def __init__(self, *, frames: int, crop: int, apart: bool = False):
+  def __init__(self, *, frames: int, crop: Size, apart: bool = False):
     self.frames = frames
     self.crop = crop
     self.apart = apart
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """Returns float32 clips [frames, crop, crop, 3] in [0, 1], and where they come from ("id").
+    """Returns float32 clips [frames, height, width, 3] in [0, 1], and where they come from ("id").
 
     A single bright frame is the target of every dark one. Where the example has a mask, so has the
-    window: [frames, crop, crop, 1].
+    window: [frames, height, width, 1].
 
     Raises:
       UserError: the example is shorter or smaller than the window, or its clips do not match.
     """
     clip = element["clip"].decode()
     places = draw_frames(element, self.frames, rng, apart=self.apart)
-    low, high = decode_window(element, places)
-    if low.shape != high.shape:
-      raise UserError(f"{clip}: the dark frames are {low.shape[1:]}, the bright {high.shape[1:]}")
-    beside = [high]
-    if "mask" in element:
-      beside.append(decode_beside(element, "mask", places)[..., :1])
+    shape, target = window_sizes(element, places)
+    if shape != target:
+      found = [f"{width}x{height}" for height, width in (shape, target)]
+      raise UserError(
+        f"{clip}: the dark frames have {found[0]}, the bright {found[1]} pixels (width x height)"
+      )
     try:
-      low, *cut = crop([low, *beside], rng, self.crop)
+      window = draw_window(shape, self.crop, rng)
+      low, high = decode_window(element, places, window)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
+    if low.shape != high.shape:
+      raise UserError(
+        f"{clip}: the dark frames have {low.shape[-1]} channel(s), the bright {high.shape[-1]}"
+      )
     pair: Pair = {
       "low": as_float(low),
-      "high": as_float(cut[0]),
+      "high": as_float(high),
       "id": np.str_(window_id(element, places)),
     }
-    if len(cut) > 1:
-      pair["mask"] = as_float(cut[1])
+    if "mask" in element:
+      pair["mask"] = as_float(decode_beside(element, "mask", places, window)[..., :1])
     return pair
 
 
@@ -69,7 +90,7 @@ def train_dataset(
   *,
   batch: int,
   frames: int,
-  crop: int,
+  crop: Size,
   seed: int,
   kind: str | None = None,
   augment: bool | str = True,
@@ -94,7 +115,8 @@ def train_dataset(
     source: random-access examples with encoded "low" and "high" (see `open_split`).
     batch: clips per batch of this process.
     frames: consecutive frames per clip.
-    crop: side of the square that is cut from the frames, in pixels; of mosaics, in packed ones.
+    crop: side of the square that is cut from the frames, or (height, width), in pixels; of mosaics,
+      in packed ones. What is no square goes with "flip", which then mirrors only, and "none".
     seed: of shuffling, windows and augmentation, 0 to 2**32 - 1.
     kind: of input that the network takes, see `data.light`; None is as the data are stored.
     augment: a key of `AUGMENTATIONS`; True is "turntable", of mosaics "turn"; with False or "none"
@@ -110,8 +132,8 @@ def train_dataset(
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
-    Batches {"low", "high"}, float32 [batch, frames, crop, crop, 3] in [0, 1], and "mask", with one
-    channel, if the examples have one; of mosaics as `MosaicWindow` says. "id" says of each clip
+    Batches {"low", "high"}, float32 [batch, frames, height, width, 3] in [0, 1], and "mask", with
+    one channel, if the examples have one; of mosaics as `MosaicWindow` says. "id" says of each clip
     where it comes from, text [batch].
 
   Raises:
@@ -124,6 +146,12 @@ def train_dataset(
   kind = chosen_kind(first, kind)
   mosaics = "cfa" in first
   name = named(augment, mosaics=mosaics)
+  height, width = sides(crop)
+  if height != width and name in FOR_SQUARES:
+    raise UserError(
+      f"augment={name!r} lays frames on their side, which takes a square crop, found "
+      f'crop=({height}, {width}) (height, width); take augment="flip" or "none"'
+    )
   kept: Source = Cached(source, cache_bytes)
   window: grain.transforms.RandomMap = Window(frames=frames, crop=crop, apart=apart)
   if partner is not None:
@@ -150,27 +178,36 @@ def train_dataset(
   dataset = dataset.shuffle().repeat().random_map(window)
   together = AUGMENTATIONS[name]
   if together is not None and not mosaics:
-    dataset = dataset.random_map(together())
+    dataset = dataset.random_map(together(height == width))
   # Slicing batches, not examples, keeps the order within a global batch.
   return dataset.batch(batch, drop_remainder=True)[process_index::process_count]
 
 
 def read_ahead(
-  dataset: grain.MapDataset[dict[str, np.ndarray]], threads: int | None = None
+  dataset: grain.MapDataset[dict[str, np.ndarray]],
+  threads: int | None = None,
+  *,
+  processes: int = 0,
 ) -> grain.DatasetIterator[dict[str, np.ndarray]]:
   """Goes through a `train_dataset` from the beginning and prepares batches ahead of need.
 
   Args:
     dataset: batches by number.
-    threads: batches prepared at the same time; None is one per core, at most 16; 0 prepares each
-      batch when it is asked for.
+    threads: batches prepared at the same time, in each process; None is one per core over all
+      processes, at most 16; 0 prepares each batch when it is asked for.
+    processes: further processes that prepare the batches, each with a cache of its own; 0: this
+      one does. Then close the iterator after use.
 
   Returns:
-    An iterator. Its `get_state()` and `set_state(state)` save and restore the place in the stream;
-    so does `grain.checkpoint.CheckpointSave` in an orbax checkpoint.
+    An iterator. Its `get_state()` and `set_state(state)` save and restore the place in the stream,
+    whatever the number of threads and processes; so does `grain.checkpoint.CheckpointSave` in an
+    orbax checkpoint.
   """
-  threads = min(16, os.cpu_count() or 1) if threads is None else threads
+  cores = (os.cpu_count() or 1) // max(1, processes)
+  threads = min(16, max(1, cores)) if threads is None else threads
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+  if processes:
+    return InProcesses(dataset, processes, options)
   return iter(dataset.to_iter_dataset(options))
 
 

@@ -4,22 +4,69 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Sharding
+from jax.sharding import NamedSharding
+
+_HEIGHT = 2  # axis of a clip [b, t, h, w, c]
 
 
-def global_batch(batch: dict[str, np.ndarray], sharding: Sharding) -> dict[str, Any]:
+def global_batch(
+  batch: dict[str, np.ndarray], sharding: NamedSharding, *, parts: int = 1
+) -> dict[str, Any]:
   """Places this process's part of a batch on its devices, as part of a global array.
 
   Args:
-    batch: arrays [b, ...] of this process; the global arrays are [b * processes, ...]. Text, such
-      as "id", stays on the host and is left out.
+    batch: arrays [b, ...] of this process; the global arrays are [b * parts, ...]. Text, such as
+      "id", stays on the host and is left out.
     sharding: how the global arrays are split; the first axis over the devices of all processes.
+      Where the height of clips is split as well, they are filled up at the bottom to a height of
+      "low" that the devices can share equally, the others in proportion.
+    parts: how many such parts make the global batch.
 
   Raises:
     ValueError: the devices do not divide the batch.
   """
+  arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
+  missing = _missing_rows(arrays, sharding)
+  if missing:
+    height = arrays["low"].shape[_HEIGHT]
+    arrays = {
+      name: _extended(array, array.shape[_HEIGHT] // height * missing)
+      for name, array in arrays.items()
+    }
   return {
-    key: jax.make_array_from_process_local_data(sharding, array)
-    for key, array in batch.items()
-    if array.dtype.kind != "U"
+    name: jax.make_array_from_process_local_data(
+      sharding, array, (len(array) * parts, *array.shape[1:])
+    )
+    for name, array in arrays.items()
   }
+
+
+def global_shapes(
+  batch: dict[str, np.ndarray], sharding: NamedSharding, *, parts: int = 1
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """What `global_batch` would return, without moving anything."""
+  arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
+  missing = _missing_rows(arrays, sharding)
+  low = arrays["low"].shape[_HEIGHT]
+
+  def shape(array: np.ndarray) -> tuple[int, ...]:
+    count, time, height, *others = array.shape
+    return (count * parts, time, height + height // low * missing, *others)
+
+  return {
+    name: jax.ShapeDtypeStruct(shape(array), array.dtype, sharding=sharding)
+    for name, array in arrays.items()
+  }
+
+
+def _missing_rows(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> int:
+  """Rows that "low" lacks until the devices can share its height."""
+  spec = sharding.spec
+  if len(spec) <= _HEIGHT or spec[_HEIGHT] is None:
+    return 0
+  return -arrays["low"].shape[_HEIGHT] % sharding.mesh.shape[spec[_HEIGHT]]
+
+
+def _extended(clip: np.ndarray, rows: int) -> np.ndarray:
+  """The clip with that many black rows more."""
+  return np.pad(clip, [(0, rows if axis == _HEIGHT else 0) for axis in range(clip.ndim)])

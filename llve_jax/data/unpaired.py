@@ -8,8 +8,15 @@ from typing import Any
 import grain
 import numpy as np
 
-from llve_jax.data.augment import Pair, crop, flip
-from llve_jax.data.frames import Frames, as_float, decode_frames, draw_frames, window_id
+from llve_jax.data.augment import Pair, Size, draw_window, flip
+from llve_jax.data.frames import (
+  Frames,
+  as_float,
+  decode_frames,
+  draw_frames,
+  frame_size,
+  window_id,
+)
 from llve_jax.data.source import Source
 from llve_jax.errors import UserError
 
@@ -40,18 +47,18 @@ class Couples:
 
 
 class UnpairedWindow(grain.transforms.RandomMap):
-  """Cuts a window and a square from each side of a couple, independently of each other.
+  """Cuts a window of frames and pixels from each side of a couple, independently of each other.
 
   A bright example that is still to be drawn is any of those of another clip than the dark one, so
   that both sides may come from one paired data set; where there is but one clip, any of that.
 
   Attributes:
     frames: consecutive frames of each side; a single bright frame is repeated.
-    crop: side of the square, in pixels.
+    crop: side of a square, in pixels, or (height, width).
     flips: mirror each side by itself, left-right and upside down, each with probability 1/2.
   """
 
-  def __init__(self, bright: Source, *, frames: int, crop: int, flips: bool = True):
+  def __init__(self, bright: Source, *, frames: int, crop: Size, flips: bool = True):
     self.frames = frames
     self.crop = crop
     self.flips = flips
@@ -59,7 +66,7 @@ class UnpairedWindow(grain.transforms.RandomMap):
     self._clips: dict[int, bytes] = {}  # so that a clip's name is read once
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """Returns float32 "low" and "high" [frames, crop, crop, 3] in [0, 1], and "id" of both.
+    """Returns float32 "low" and "high" [frames, height, width, 3] in [0, 1], and "id" of both.
 
     Raises:
       UserError: a side has no frames, or is shorter or smaller than the window.
@@ -95,14 +102,14 @@ class UnpairedWindow(grain.transforms.RandomMap):
         "ones of another, such as train_low and train_high of unpaired_images"
       )
     places = draw_frames(example, self.frames, rng, key=key)
-    images = example[key]
-    frames = decode_frames([images[place] for place in places])
-    if frames.shape[-1] != 3:
-      raise UserError(f"{clip}: expected RGB frames, found {frames.shape[-1]} channel(s)")
+    images = [example[key][place] for place in places]
     try:
-      (frames,) = crop([frames], rng, self.crop)
+      window = draw_window(frame_size(images[0]), self.crop, rng)
+      frames = decode_frames(images, window)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
+    if frames.shape[-1] != 3:
+      raise UserError(f"{clip}: expected RGB frames, found {frames.shape[-1]} channel(s)")
     if self.flips:
       frames, _ = flip(frames, frames, rng)
     return frames, window_id(example, places)

@@ -96,8 +96,10 @@ def _network(
   # Imported here: a classic method should not wait for the libraries that networks need.
   from llve_jax.enhance.frames import enhance_frames, make_plan
   from llve_jax.io.compilation import enable_cache
+  from llve_jax.io.platform import without_tpu
   from llve_jax.zoo import trained
 
+  without_tpu()
   enable_cache()
   enhancer = trained.load(workdir)
   plan = make_plan(height, width, enhancer.traits, tile=tile, batch=batch)

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ from tensorboardX import SummaryWriter
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.train.board import show
-from llve_jax.train.loop import Stopwatch
+from llve_jax.train.clock import Clock
+from llve_jax.train.meter import Meter
 from llve_jax.train.state import State
 
 
@@ -33,7 +33,7 @@ class Log:
   def __init__(
     self,
     writer: SummaryWriter,
-    stopwatch: Stopwatch,
+    meter: Meter,
     *,
     total: int,
     every: int,
@@ -45,24 +45,26 @@ class Log:
     `explain` is called with the number of a step whose values are not finite, counted from 1; what
     it returns ends the message.
     """
-    self._writer, self._stopwatch, self._explain = writer, stopwatch, explain
+    self._writer, self._meter, self._explain = writer, meter, explain
     self._total, self._every, self._also = total, every, tuple(also)
     self._pending: list[tuple[int, dict[str, Array]]] = []
-    self._seconds_per_step: float | None = None
 
   def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Keeps the step's scalars; fetches, checks and writes those pending when it is time."""
     self._pending.append((step, scalars))
     if any(due(step, every, last=last) for every in (self._every, *self._also)):
-      self._write(step)
+      self.flush(step)
     return state
 
-  def _write(self, step: int) -> None:
+  def flush(self, step: int) -> None:
+    """Fetches, checks and writes what is pending, up to `step`."""
     pending = [(number, jax.device_get(values)) for number, values in self._pending]
     self._pending.clear()
+    if not pending:
+      return
     for number, values in pending:
       check_finite(number, values, self._explain)
-    seconds = self._stopwatch.lap() / len(pending)
+    seconds = self._meter.lap(step, len(pending))
     # A phase may begin in between, so a term may be missing in some steps.
     means = {
       name: float(np.mean([values[name] for _, values in pending if name in values]))
@@ -70,7 +72,6 @@ class Log:
     }
     for name, value in means.items():
       self._writer.add_scalar(name, value, step)
-    self._writer.add_scalar("time/step_seconds", seconds, step)
     left = duration(seconds * (self._total - step))
     terms = "  ".join(f"{name.removeprefix('loss/')} {value:.4g}" for name, value in means.items())
     print(f"step {step}/{self._total}  {seconds:.3g} s/step  {left} left  {terms}", flush=True)
@@ -104,19 +105,20 @@ class Evaluate:
   def __init__(
     self,
     writer: SummaryWriter,
-    stopwatch: Stopwatch,
+    clock: Clock,
     score: Callable[[Any], tuple[dict[str, float], dict[str, np.ndarray]]],
     keep_best: Callable[[Any, int, dict[str, float]], None],
     memory: dict[str, Any],
     *,
     every: int,
     publish: Callable[[Sequence[dict[str, float]]], None] = lambda history: None,
+    fetch: Callable[[Any], Any] = jax.device_get,
   ):
     """Evaluates every `every` steps and at the end.
 
     Args:
       writer: receives `eval/NAME` scalars and images.
-      stopwatch: paused meanwhile.
+      clock: measures "evaluation".
       score: variables -> (metrics, uint8 pictures [h, w, 3] or clips [t, h, w, 3] by name); the
         metrics must have "psnr".
       keep_best: called with (variables, step, metrics) when PSNR is the best so far.
@@ -124,20 +126,26 @@ class Evaluate:
         evaluation in turn.
       every: steps between evaluations.
       publish: called with the history after each.
+      fetch: from variables on devices to a copy on this host.
     """
-    self._writer, self._stopwatch, self._score = writer, stopwatch, score
+    self._writer, self._clock, self._score = writer, clock, score
     self._keep_best, self._every, self.memory = keep_best, every, memory
-    self._publish = publish
+    self._publish, self._fetch = publish, fetch
 
   def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
     """Evaluates if it is time."""
     if due(step, self._every, last=last):
-      self._evaluate(step, state)
+      before = self._clock.totals["evaluation"]
+      with self._clock.measure("evaluation"):
+        metrics = self._evaluate(step, state)
+      seconds = self._clock.totals["evaluation"] - before
+      shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+      print(f"step {step}  evaluation: {shown}  ({duration(seconds)})", flush=True)
     return state
 
-  def _evaluate(self, step: int, state: State) -> None:
-    start = time.perf_counter()
-    metrics, pictures = self._score(state.average)
+  def _evaluate(self, step: int, state: State) -> dict[str, float]:
+    variables = self._fetch(state.average)
+    metrics, pictures = self._score(variables)
     for name, value in metrics.items():
       self._writer.add_scalar(f"eval/{name}", value, step)
     for name, picture in pictures.items():
@@ -149,11 +157,8 @@ class Evaluate:
     best = self.memory.get("best")
     if best is None or metrics["psnr"] > best["psnr"]:
       self.memory["best"] = {"step": step, **metrics}
-      self._keep_best(state.average, step, metrics)
-    seconds = time.perf_counter() - start
-    self._stopwatch.pause(seconds)
-    shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    print(f"step {step}  evaluation: {shown}  ({duration(seconds)})", flush=True)
+      self._keep_best(variables, step, metrics)
+    return metrics
 
 
 class Save:
@@ -163,21 +168,36 @@ class Save:
     self,
     checkpoints: Checkpoints,
     iterator: Any,
-    stopwatch: Stopwatch,
+    clock: Clock,
     memory: dict[str, Any],
     *,
     every: int,
   ):
     """Saves every `every` steps and at the end."""
     self._checkpoints, self._iterator = checkpoints, iterator
-    self._stopwatch, self._memory, self._every = stopwatch, memory, every
+    self._clock, self._memory, self._every = clock, memory, every
 
   def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
-    """Saves if it is time."""
+    """Saves if it is time.
+
+    Raises:
+      UserError: this save failed, or the one before.
+    """
     if due(step, self._every, last=last):
-      start = time.perf_counter()
-      self._checkpoints.save(
-        step, dataclasses.replace(state, frozen=()), self._iterator, copy.deepcopy(self._memory)
-      )
-      self._stopwatch.pause(time.perf_counter() - start)
+      self.now(step, state)
+    else:
+      self._checkpoints.check()  # a full disk is noticed before hours have passed
     return state
+
+  def now(self, step: int, state: State) -> None:
+    """Saves; the score of a checkpoint is that of an evaluation of the same step."""
+    evaluated = self._memory.get("last", {})
+    score = evaluated.get("psnr") if evaluated.get("step") == step else None
+    with self._clock.measure("save"):
+      self._checkpoints.save(
+        step,
+        dataclasses.replace(state, frozen=()),
+        self._iterator,
+        copy.deepcopy(self._memory),
+        score=score,
+      )

@@ -10,7 +10,6 @@ from llve_jax.errors import UserError
 
 SEEDS = st.integers(0, 2**31)
 JOINT = {
-  "crop": lambda low, high, rng: augment.crop([low, high], rng, 4),
   "flip": augment.flip,
   "rotate": augment.rotate,
   "permute_channels": augment.permute_channels,
@@ -60,13 +59,18 @@ def test_channels_keep_their_pixels():
   np.testing.assert_array_equal(moved, np.broadcast_to(moved[:, :1, :1], moved.shape))
 
 
-def test_crop_reaches_every_corner_and_the_whole():
-  low = np.arange(5 * 6, dtype=np.uint8).reshape(1, 5, 6, 1)
+@pytest.mark.parametrize(("size", "rows", "columns"), [(4, 2, 3), ((5, 4), 1, 3), ([1, 6], 5, 1)])
+def test_windows_reach_every_place(size, rows, columns):
   rng = np.random.default_rng(0)
-  corners = {int(augment.crop([low, low], rng, 4)[0][0, 0, 0, 0]) for _ in range(200)}
-  assert corners == {0, 1, 2, 6, 7, 8}
-  square = low[:, :, :5]
-  np.testing.assert_array_equal(augment.crop([square, square], rng, 5)[0], square)
+  windows = [augment.draw_window((5, 6), size, rng) for _ in range(300)]
+  assert all((y.stop - y.start, x.stop - x.start) == augment.sides(size) for y, x in windows)
+  places = {(y.start, x.start) for y, x in windows}
+  assert places == {(y, x) for y in range(rows) for x in range(columns)}
+
+
+def test_the_whole_frame_is_a_window():
+  whole = augment.draw_window((918, 1374), (918, 1374), np.random.default_rng(0))
+  assert whole == (slice(0, 918), slice(0, 1374))
 
 
 def test_noise_has_a_half_normal_deviation_of_two_codes():
@@ -103,9 +107,36 @@ def test_augment_moves_both_and_adds_noise_to_the_input_only():
   np.testing.assert_array_equal(pair["low"], low)  # The element itself is not written to.
 
 
-def test_crop_larger_than_a_frame_names_the_sizes():
-  with pytest.raises(UserError, match=r"crop=8 is larger than a frame of 7x9 .* at most 7"):
-    augment.crop([_clip(shape=(1, 9, 7, 3))], np.random.default_rng(0), 8)
+@pytest.mark.parametrize(
+  ("size", "message"),
+  [
+    (8, r"crop=8 is larger than a frame of 7x9 .* at most 7$"),
+    ((9, 8), r"crop=\(9, 8\) \(height, width\) is larger than a frame of 7x9 .* at most \(9, 7\)$"),
+    ((10, 7), r"crop=\(10, 7\) .* at most \(9, 7\)$"),
+    ((4,), r"crop=\(4,\): expected a side in pixels, or \(height, width\)"),
+    ((4, 0), r"crop=\(4, 0\): expected a side"),
+    ((4, 4.0), r"crop=\(4, 4.0\): expected a side"),
+    (0, r"crop=0: expected a side"),
+  ],
+)
+def test_a_window_that_cannot_be_names_the_sizes(size, message):
+  with pytest.raises(UserError, match=message):
+    augment.draw_window((9, 7), size, np.random.default_rng(0))
+
+
+@given(
+  turn=st.builds(augment.Turn, *[st.booleans()] * 4),
+  top=st.integers(0, 3),
+  left=st.integers(0, 3),
+  height=st.integers(1, 3),
+  width=st.integers(1, 2),
+)
+def test_a_window_of_turned_frames_can_be_cut_before_turning(turn, top, left, height, width):
+  clip = np.arange(2 * 6 * 7).reshape(2, 6, 7, 1)
+  window = (slice(top, top + height), slice(left, left + width))
+  cut = turn.apply(clip)[:, *window]
+  rows, columns = turn.origin(window, (6, 7))
+  np.testing.assert_array_equal(turn.apply(clip[:, rows, columns]), cut)
 
 
 def test_rotation_needs_a_square():
@@ -129,12 +160,14 @@ def test_a_mask_is_turned_with_its_target_and_keeps_its_values():
     assert "mask" not in plain
 
 
-@pytest.mark.parametrize(("reverse", "outcomes"), [(True, 16), (False, 8)])
-def test_turning_a_pair_moves_everything_alike(reverse, outcomes):
+@pytest.mark.parametrize(
+  ("reverse", "transpose", "outcomes"), [(True, True, 16), (False, True, 8), (False, False, 4)]
+)
+def test_turning_a_pair_moves_everything_alike(reverse, transpose, outcomes):
   """Every turn happens, also in time; the mask goes with its target, and other entries stay."""
   low = _clip(shape=(3, 4, 4, 3))
   pair = {"low": low, "high": low + 1, "mask": low[..., :1] + 2, "id": "a/0/3"}
-  step = augment.TurnPair(reverse=reverse)
+  step = augment.TurnPair(reverse=reverse, transpose=transpose)
   seen = set()
   for seed in range(200):
     out = step.random_map(pair, np.random.default_rng(seed))

@@ -33,3 +33,35 @@ def test_grey_becomes_three_channels():
 def test_damaged_image_is_named(data):
   with pytest.raises(UserError, match=f"found {len(data)} bytes"):
     frames.decode_frame(data)
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "ppm"])
+def test_the_size_is_told_without_decoding(form, monkeypatch):
+  encoded = _encoded(np.zeros((9, 7, 3), np.uint8), form)
+  assert frames.decode_frame(encoded).shape[:2] == (9, 7)
+  monkeypatch.setattr(frames, "decode_frame", lambda encoded: pytest.fail("decoded"))
+  assert frames.frame_size(encoded) == (9, 7)
+
+
+def test_the_size_of_a_jpeg_that_says_how_to_turn_it_is_that_of_its_pixels():
+  image, buffer = PIL.Image.fromarray(np.zeros((16, 8, 3), np.uint8)), io.BytesIO()
+  exif = PIL.Image.Exif()
+  exif[0x0112] = 6  # Orientation: a quarter turn
+  image.save(buffer, "jpeg", exif=exif)
+  encoded = buffer.getvalue()
+  assert frames.frame_size(encoded) == frames.decode_frame(encoded).shape[:2] == (16, 8)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_without_a_size_is_named(data):
+  with pytest.raises(UserError, match=f"found {len(data)} bytes"):
+    frames.frame_size(data)
+
+
+def test_what_lies_inside_a_window_is_kept():
+  image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+  files = [_encoded(image, "png"), _encoded(255 - image, "png")]
+  inside = (slice(2, 5), slice(3, 7))
+  cut = frames.decode_frames(files, inside)
+  np.testing.assert_array_equal(cut, frames.decode_frames(files)[:, 2:5, 3:7])
+  assert cut.shape == (2, 3, 4, 3)

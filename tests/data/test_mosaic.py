@@ -205,9 +205,52 @@ def test_a_whole_frame_fits_without_turns_or_with_blind_ones():
     assert _draw(example, 0, crop=8, **settings_of_window)["low"].shape == (2, 8, 8, 4)
 
 
+@pytest.mark.parametrize("augment", ["flip", False])
+@pytest.mark.parametrize("cfa", PHASES)
+def test_rectangles_fit_their_targets_and_are_not_laid_on_their_side(cfa, augment):
+  block, wanted = (2, "RGGB") if len(cfa) == 4 else (3, XTRANS)
+  turns = set()
+  for seed in range(40):
+    pair = _draw(EXAMPLES[cfa], seed, crop=(2, 4), augment=augment)
+    assert pair["low"].shape == (2, 2, 4, block**2)
+    assert pair["high"].shape == (2, 2 * block, 4 * block, 3)
+    np.testing.assert_allclose(unpack(pair["low"], wanted), _seen(pair["high"], wanted), atol=1e-5)
+    turns.add(_turn(_codes(pair)))
+  ways = (1, -1) if augment else (1,)
+  assert turns == {((y, 0), (0, x), 1) for y in ways for x in ways}
+
+
+@pytest.mark.parametrize("kind", ["raw_rgb", "mosaic"])
+def test_rectangles_of_other_kinds(kind):
+  pair = _draw(EXAMPLES["GBRG"], 0, crop=(3, 5), augment="flip", kind=kind)
+  shape = (3, 5) if kind == "raw_rgb" else (6, 10)
+  assert pair["low"].shape == (2, *shape, 3 if kind == "raw_rgb" else 1)
+  assert pair["high"].shape == (2, *shape, 3)
+
+
+@pytest.mark.parametrize(
+  "settings_of_window", [{"augment": False}, {"blind": True, "augment": "flip"}]
+)
+def test_a_whole_frame_that_is_no_square(settings_of_window):
+  example = _example(height=12, width=20)
+  pair = _draw(example, 0, crop=(6, 10), **settings_of_window)
+  assert pair["low"].shape == (2, 6, 10, 4)
+  message = r"crop=\(6, 10\) .* 20x12 .* takes 20x12 pixels, and 1 more .* at most \(5, 9\)$"
+  with pytest.raises(UserError, match=message):
+    _draw(example, 0, crop=(6, 10), augment="flip")
+
+
 @pytest.mark.parametrize(
   ("cfa", "change", "window", "message"),
   [
+    (
+      "RGGB",
+      {},
+      {"crop": (4, 13)},
+      r"crop=\(4, 13\) .* 25x22 .* takes 26x8 .* at most \(10, 12\)$",
+    ),
+    (XTRANS, {}, {"crop": (4, 3)}, r"crop=\(4, 3\) .*: expected even ones"),
+    (XTRANS, {}, {"crop": (6, 2)}, r"takes 6x18 pixels, and 5 more .* at most \(4, 6\)$"),
     ("RGGB", {}, {"frames": 6}, r"frames=6 .* 5 frames of a segment of night"),
     ("RGGB", {}, {"crop": 12}, r"^night: crop=12 .* 25x22 .* takes 24 pixels.* at most 10$"),
     ("RGGB", {}, {"crop": 11}, r"22 pixels, and 1 more so that it can begin with RGGB"),

@@ -181,7 +181,7 @@ def test_pairs_of_different_size_are_named(train_source):
       other = pipeline_png(0)
       return {"low": other, "high": train_source[0]["high"][:1], "clip": b"odd"}
 
-  with pytest.raises(UserError, match=r"odd: the dark frames are \(2, 2, 3\), the bright \(48, 85"):
+  with pytest.raises(UserError, match=r"odd: the dark frames have 2x2, the bright 85x48 pixels"):
     pipeline.train_iterator(Unequal(), batch=1, frames=1, crop=2, seed=0)
 
 
@@ -284,3 +284,64 @@ def test_frames_apart_need_a_still_scene_and_enough_frames():
 def test_a_kind_that_the_data_cannot_give_names_both(train_source):
   with pytest.raises(UserError, match=r"bigbuckbunny: .* gives srgb input, but 'bayer' is wanted"):
     pipeline.train_dataset(train_source, **SMALL, kind="bayer")
+
+
+def _numbered(height, width):
+  """A pair of frames whose pixels tell row and column."""
+  y, x = np.indices((height, width))
+  image = encode_png(np.stack([y, x, y], axis=-1).astype(np.uint8))
+  return {"low": [image] * 3, "high": [image] * 3, "clip": b"wide", "variant": 0, "start": 0}
+
+
+@pytest.mark.parametrize(("name", "mirrored"), [("flip", 4), ("none", 1)])
+@pytest.mark.parametrize("crop", [(6, 10), (9, 14), [5, 14]])
+def test_a_rectangle_is_cut_and_mirrored_but_never_laid_on_its_side(name, mirrored, crop):
+  settings = {"batch": 2, "frames": 2, "seed": 0, "augment": name}
+  dataset = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=crop)
+  outcomes, corners = set(), set()
+  for k in range(60):
+    batch = dataset[k]
+    assert batch["low"].shape == batch["high"].shape == (2, 2, *crop, 3)
+    np.testing.assert_array_equal(batch["low"], batch["high"])
+    for clip in np.round(batch["low"] * 255).astype(int):
+      down, right = np.diff(clip[0, :, 0, 0]), np.diff(clip[0, 0, :, 1])
+      assert np.ptp(down) == np.ptp(right) == 0
+      outcomes.add((down[0], right[0]))
+      corners.add((clip[..., 0].min(), clip[..., 1].min()))
+  assert outcomes <= {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+  assert len(outcomes) == mirrored
+  assert corners == {(y, x) for y in range(10 - crop[0]) for x in range(15 - crop[1])}
+
+
+@pytest.mark.parametrize("name", ["turn", "turntable", True])
+def test_a_rectangle_that_would_be_laid_on_its_side_is_refused(name):
+  settings = {"batch": 2, "frames": 2, "seed": 0, "augment": name}
+  message = (
+    r"augment='turn.* takes a square crop, found crop=\(6, 10\) .*augment=\"flip\" or \"none\""
+  )
+  with pytest.raises(UserError, match=message):
+    pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(6, 10))
+  square = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(6, 6))[0]
+  number = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=6)[0]
+  _assert_equal([square], [number])
+
+
+def test_a_rectangle_larger_than_a_frame_names_both():
+  settings = {"batch": 2, "frames": 2, "seed": 0, "augment": "none"}
+  with pytest.raises(UserError, match=r"wide: crop=\(9, 15\) .* frame of 14x9 .* \(9, 14\)$"):
+    pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(9, 15))
+
+
+def test_frames_of_one_clip_that_differ_in_size_are_named():
+  odd = _numbered(9, 14)
+  odd["low"] = [odd["low"][0], _numbered(9, 13)["low"][0], odd["low"][0]]
+  window = pipeline.Window(frames=3, crop=4)
+  with pytest.raises(UserError, match=r"wide: expected frames of one size .*\(9, 13, 3\), \(9, 14"):
+    window.random_map(odd, np.random.default_rng(0))
+
+
+def test_colours_against_one_plane_are_named():
+  planes = _numbered(9, 14)
+  planes["low"] = [encode_png(np.zeros((9, 14, 1), np.uint16))] * 3
+  with pytest.raises(UserError, match=r"wide: the dark frames have 1 channel.* the bright 3"):
+    pipeline.Window(frames=1, crop=4).random_map(planes, np.random.default_rng(0))

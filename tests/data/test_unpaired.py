@@ -87,6 +87,18 @@ def test_of_a_paired_set_given_twice_nobody_meets_its_own_clip():
   assert {_couple(alone[k])[1] for k in range(60)} == {0, 1}
 
 
+def test_both_sides_are_cut_to_a_rectangle_and_not_laid_on_their_side():
+  settings = SETTINGS | {"augment": "flip", "crop": (3, 8)}
+  dataset = pipeline.train_dataset(DARK, **settings, partner=BRIGHT)
+  for k in range(40):
+    for clip in _codes(dataset[k]).values():
+      assert clip.shape == (1, 1, 3, 8, 3)
+      assert set(np.abs(np.diff(clip[0, 0, :, 0, 1]))) == {1}
+      assert set(np.abs(np.diff(clip[0, 0, 0, :, 2]))) == {1}
+  with pytest.raises(UserError, match=r"crop=\(8, 8\) .* frame of 8x7 .* at most \(7, 8\)"):
+    pipeline.train_dataset(DARK, **settings | {"crop": (8, 8)}, partner=BRIGHT)
+
+
 def test_a_single_bright_frame_serves_a_window_of_several():
   clip = {**DARK[0], "low": DARK[0]["low"] * 5}
   batch = pipeline.train_dataset([clip], **SETTINGS | {"frames": 3}, partner=BRIGHT)[0]

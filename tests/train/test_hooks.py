@@ -7,7 +7,8 @@ from tensorboardX import SummaryWriter
 
 from llve_jax.errors import UserError
 from llve_jax.train import hooks
-from llve_jax.train.loop import Stopwatch
+from llve_jax.train.clock import Clock
+from llve_jax.train.meter import Meter
 from llve_jax.train.state import State, Trainable
 
 
@@ -46,7 +47,7 @@ def state(value: float = 0.0) -> State:
 
 def log(every: int = 2, also: tuple[int, ...] = ()) -> tuple[hooks.Log, Writer]:
   writer = Writer()
-  return hooks.Log(writer, Stopwatch(), total=10, every=every, also=also), writer
+  return hooks.Log(writer, Meter(writer, Clock()), total=10, every=every, also=also), writer
 
 
 def test_the_writer_has_what_tensorboardx_has() -> None:
@@ -98,7 +99,7 @@ def test_a_value_that_is_not_finite_is_explained() -> None:
     asked.append(step)
     return ". The batch was strange"
 
-  hook = hooks.Log(writer, Stopwatch(), total=10, every=4, explain=explain)
+  hook = hooks.Log(writer, Meter(writer, Clock()), total=10, every=4, explain=explain)
   hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
   with pytest.raises(UserError, match=r"loss = inf.*The batch was strange"):
     hook(2, state(), {"loss": jnp.array(jnp.inf)}, last=True)
@@ -129,7 +130,7 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   writer = Writer()
   hook = hooks.Evaluate(
     writer,
-    Stopwatch(),
+    Clock(),
     score,
     lambda variables, step, metrics: kept.append((step, float(variables["params"]["w"]))),
     memory,
@@ -152,7 +153,7 @@ def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
   kept: list[int] = []
   hook = hooks.Evaluate(
     Writer(),
-    Stopwatch(),
+    Clock(),
     lambda variables: ({"psnr": 20.0}, {}),
     lambda variables, step, metrics: kept.append(step),
     {"best": {"psnr": 25.0, "step": 1}},
@@ -165,14 +166,31 @@ def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
 def test_save_leaves_the_frozen_weights_out() -> None:
   class Checkpoints:
     saved: list[tuple[int, State, Any, dict]] = []  # noqa: RUF012
+    scores: list[float | None] = []  # noqa: RUF012
+    checks: list[int] = []  # noqa: RUF012
 
-    def save(self, *args: Any) -> None:
+    def check(self) -> None:
+      self.checks.append(len(self.saved))
+
+    def save(self, *args: Any, score: float | None) -> None:
       self.saved.append(args)
+      self.scores.append(score)
 
-  memory = {"best": {"psnr": 1.0}}
-  hook = hooks.Save(Checkpoints(), "iterator", Stopwatch(), memory, every=3)
+  memory = {"best": {"psnr": 1.0, "step": 6}, "last": {"psnr": 0.5, "step": 6}}
+  hook = hooks.Save(Checkpoints(), "iterator", Clock(), memory, every=3)
   for step in range(1, 8):
     hook(step, state(), {}, last=step == 7)
   assert [entry[0] for entry in Checkpoints.saved] == [3, 6, 7]
   assert all(entry[1].frozen == () for entry in Checkpoints.saved)
   assert Checkpoints.saved[0][2:] == ("iterator", memory)
+  assert Checkpoints.checks == [0, 0, 1, 1]  # a failure in the background shows early
+  assert Checkpoints.scores == [None, 0.5, None]  # that of an evaluation of the very step
+
+
+def test_flush_writes_what_is_pending_and_nothing_twice(capsys: pytest.CaptureFixture) -> None:
+  hook, writer = log(every=10)
+  hook(1, state(), {"loss": jnp.array(4.0)}, last=False)
+  hook.flush(1)
+  hook.flush(1)
+  assert [entry for entry in writer.scalars if entry[0] == "loss"] == [("loss", 4.0, 1)]
+  assert capsys.readouterr().out.count("step 1/10") == 1

@@ -1,10 +1,15 @@
 import itertools
-import time
+from collections.abc import Iterator
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from llve_jax.train import loop
+from llve_jax.train.clock import Clock
+from llve_jax.train.interrupt import Interrupted
 
 
 def test_the_order_of_events() -> None:
@@ -25,8 +30,9 @@ def test_the_order_of_events() -> None:
 
     return record
 
-  state = loop.run([], step_at, batches(), start=3, stop=5, hooks=[hook("log"), hook("save")])
-  assert state == [(3, 3), (4, 4)]
+  hooks = [hook("log"), hook("save")]
+  outcome = loop.run([], step_at, batches(), start=3, stop=5, hooks=hooks, clock=Clock())
+  assert outcome == loop.Outcome([(3, 3), (4, 4)], 5)
   assert events == [
     "batch 3",
     ("log", 4, False),
@@ -38,7 +44,8 @@ def test_the_order_of_events() -> None:
 
 
 def test_a_run_that_is_complete_takes_no_step() -> None:
-  assert loop.run("done", lambda step: None, iter(()), start=5, stop=5, hooks=[]) == "done"
+  outcome = loop.run("s", lambda step: None, iter(()), start=5, stop=5, hooks=[], clock=Clock())
+  assert outcome == loop.Outcome("s", 5)
 
 
 def test_a_hook_that_has_seen_enough_ends_the_run_after_the_hooks_that_follow() -> None:
@@ -55,30 +62,138 @@ def test_a_hook_that_has_seen_enough_ends_the_run_after_the_hooks_that_follow() 
     seen.append(("save", step, last))
     return state
 
-  state = loop.run(
+  outcome = loop.run(
     0,
     lambda step: lambda state, batch: (state + 1, {}),
     itertools.count(),
     start=0,
     stop=5,
     hooks=[watch, save],
+    clock=Clock(),
     finished=lambda: bool(enough),
   )
-  assert state == 102  # what a hook returns is gone on with
+  assert outcome == loop.Outcome(102, 2)  # what a hook returns is gone on with
   assert seen == [("watch", 1, False), ("save", 1, False), ("watch", 2, False), ("save", 2, True)]
 
 
 def test_a_run_that_ended_early_stays_ended() -> None:
-  done = loop.run(
-    "s", lambda step: None, iter(()), start=3, stop=5, hooks=[], finished=lambda: True
+  outcome = loop.run(
+    "s",
+    lambda step: None,
+    iter(()),
+    start=3,
+    stop=5,
+    hooks=[],
+    clock=Clock(),
+    finished=lambda: True,
   )
-  assert done == "s"
+  assert outcome == loop.Outcome("s", 3)
 
 
-def test_the_stopwatch_leaves_out_what_was_paused(monkeypatch: pytest.MonkeyPatch) -> None:
-  now = iter([0.0, 10.0, 12.0])
-  monkeypatch.setattr(time, "perf_counter", lambda: next(now))
-  watch = loop.Stopwatch()
-  watch.pause(4.0)
-  assert watch.lap() == 6.0
-  assert watch.lap() == 2.0
+def count(step: int) -> Any:
+  return lambda state, batch: (state + 1, {})
+
+
+def keep(step: int, state: Any, scalars: Any, *, last: bool) -> Any:
+  return state
+
+
+def test_a_run_that_is_asked_to_stop_ends_after_the_hooks_of_a_step() -> None:
+  seen: list[int] = []
+
+  def hook(step: int, state: int, scalars: Any, *, last: bool) -> int:
+    assert not last
+    seen.append(step)
+    return state
+
+  batches = itertools.count()
+  outcome = loop.run(
+    0,
+    count,
+    batches,
+    start=0,
+    stop=9,
+    hooks=[hook],
+    clock=Clock(),
+    stopping=lambda: len(seen) == 3,
+  )
+  assert outcome == loop.Outcome(3, 3, stopped=True)
+  assert seen == [1, 2, 3]
+  assert next(batches) == 3  # the place in the data is that of the step
+
+
+def test_who_is_asked_to_stop_at_the_end_is_done() -> None:
+  outcome = loop.run(
+    0, count, itertools.count(), start=0, stop=2, hooks=[], clock=Clock(), stopping=lambda: True
+  )
+  assert outcome == loop.Outcome(1, 1, stopped=True)
+  outcome = loop.run(
+    1, count, itertools.count(), start=1, stop=2, hooks=[], clock=Clock(), stopping=lambda: True
+  )
+  assert outcome == loop.Outcome(2, 2)
+
+
+def test_a_stop_while_compiling_takes_no_batch() -> None:
+  def step_at(step: int) -> Any:
+    if step == 4:
+      raise Interrupted("asked")
+    return count(step)
+
+  batches = itertools.count(2)
+  outcome = loop.run(2, step_at, batches, start=2, stop=9, hooks=[keep], clock=Clock())
+  assert outcome == loop.Outcome(4, 4, stopped=True)
+  assert next(batches) == 4
+
+
+def test_hooks_that_were_cut_short_are_called_when_the_run_goes_on() -> None:
+  calls: list[tuple[int, bool]] = []
+  asked = [True, False]
+
+  def evaluate(step: int, state: int, scalars: Any, *, last: bool) -> int:
+    if step == 5:
+      calls.append((step, last))
+      if asked.pop(0):
+        raise Interrupted("asked")
+    return state
+
+  outcome = loop.run(
+    3, count, itertools.count(3), start=3, stop=5, hooks=[evaluate, keep], clock=Clock()
+  )
+  assert outcome == loop.Outcome(5, 5, stopped=True, pending=True)
+  outcome = loop.run(
+    5, count, iter(()), start=5, stop=5, hooks=[], cut_short=[evaluate], clock=Clock()
+  )
+  assert outcome == loop.Outcome(5, 5)
+  assert calls == [(5, True), (5, True)]
+
+
+def test_a_stop_during_hooks_that_were_cut_short_leaves_them_pending() -> None:
+  def evaluate(step: int, state: int, scalars: Any, *, last: bool) -> int:
+    raise Interrupted("asked")
+
+  outcome = loop.run(
+    5, count, iter(()), start=5, stop=9, hooks=[], cut_short=[evaluate], clock=Clock()
+  )
+  assert outcome == loop.Outcome(5, 5, stopped=True, pending=True)
+
+
+def test_waiting_for_data_is_measured() -> None:
+  now = [0.0]
+
+  def batches() -> Iterator[int]:
+    while True:
+      now[0] += 3.0
+      yield 0
+
+  clock = Clock(now=lambda: now[0])
+  loop.run(0, count, batches(), start=0, stop=4, hooks=[keep], clock=clock)
+  assert clock.totals["data"] == 12.0
+
+
+def test_no_value_crosses_to_the_devices_unseen() -> None:
+  add = jax.jit(lambda state, batch: (state + batch, {}))
+  run = {"start": 0, "stop": 1, "hooks": [], "clock": Clock()}
+  placed = jax.device_put(np.float32(2))
+  assert loop.run(jnp.float32(1), lambda step: add, iter([placed]), **run).state == 3
+  with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+    loop.run(jnp.float32(1), lambda step: add, iter([np.float32(2)]), **run)

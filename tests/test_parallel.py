@@ -1,0 +1,45 @@
+"""One device, eight, rows of devices, split parameters: the same run, for every kind of step."""
+
+import jax
+import pytest
+
+from tests.parallel_run import CONFIGS, losses
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+MESHES = {
+  "8x1": {"devices": 8},
+  "4x2": {"devices": 8, "rows": 2},
+  "1x4": {"devices": 4, "rows": 4},  # 30 rows: two are filled up
+  "8x1 split parameters": {"devices": 8, "parameters": "fsdp"},
+}
+
+
+def largest_differences(
+  found: list[dict[str, float]], expected: list[dict[str, float]]
+) -> dict[str, float]:
+  """Of every loss the largest relative difference in any step."""
+  assert len(found) == len(expected) == 20
+  largest: dict[str, float] = {}
+  for ours, theirs in zip(found, expected, strict=True):
+    assert ours.keys() == theirs.keys()
+    for name in (name for name in ours if name.partition("/")[0] in ("loss", "critic")):
+      difference = abs(ours[name] - theirs[name]) / abs(theirs[name])
+      largest[name] = max(difference, largest.get(name, 0.0))
+  return largest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
+  expected = losses(name, jax.devices()[:1])
+  assert expected[-1]["loss"] != expected[0]["loss"]
+  for title, given in MESHES.items():
+    options = dict(given)
+    devices = jax.devices()[: options.pop("devices")]
+    found = losses(name, devices, **options)
+    for term, difference in largest_differences(found, expected).items():
+      # Adam's first updates are of one size however small the gradient, so rounding decides the
+      # sign of some, and a critic's scores nearly cancel.
+      scores = name == "paired_gan" and term in ("critic/penalty", "loss/adversarial")
+      assert difference < (5e-4 if scores else 1e-5), f"{title}: {term}"

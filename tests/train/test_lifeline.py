@@ -1,0 +1,145 @@
+"""Several processes' ends of a lifeline, as threads of this one."""
+
+import contextlib
+import queue
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from llve_jax.train.lifeline import Lifeline, Relay
+from llve_jax.train.roll import Link
+
+
+class Member:
+  """One process: its lifeline, and what it was told of a loss."""
+
+  def __init__(self, process: int, processes: int, sockets: dict[int, socket.socket]):
+    self.losses: queue.Queue[str] = queue.Queue()
+    self.sockets = sockets
+    links = {other: Link(connection) for other, connection in sockets.items()}
+    self.lifeline = Lifeline(process, processes, links, heartbeat=1.0, on_loss=self.losses.put)
+
+  def die(self) -> None:
+    """As the kernel does it for a process that is killed."""
+    for connection in self.sockets.values():
+      with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def members() -> Iterator[list[Member]]:
+  """Processes 0, 1 and 2."""
+  pairs = {process: connected() for process in (1, 2)}
+  zero = Member(0, 3, {process: pair[0] for process, pair in pairs.items()})
+  members = [zero, *(Member(process, 3, {0: pair[1]}) for process, pair in pairs.items())]
+  yield members
+  for member in members:
+    member.lifeline.close()
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+  with socket.create_server(("127.0.0.1", 0)) as listener:
+    near = socket.create_connection(listener.getsockname())
+    far, _ = listener.accept()
+  return near, far
+
+
+def test_while_all_live_nothing_happens(members: list[Member]) -> None:
+  time.sleep(1.5)  # longer than the heartbeat
+  assert [member.losses.empty() for member in members] == [True, True, True]
+
+
+@pytest.mark.parametrize("dies", [1, 2])
+def test_all_learn_which_one_died(members: list[Member], dies: int) -> None:
+  members[dies].die()
+  for member in members[:dies] + members[dies + 1 :]:
+    loss = member.losses.get(timeout=3)
+    assert loss.startswith(f"process {dies} of 3 was lost: ")
+    assert loss.endswith("; start the job again, it goes on from the last checkpoint")
+
+
+def test_all_learn_that_process_0_died(members: list[Member]) -> None:
+  members[0].die()
+  for member in members[1:]:
+    assert member.losses.get(timeout=3).startswith("process 0 of 3 was lost: ")
+
+
+def test_silence_is_death() -> None:
+  near, _far = connected()
+  alone = Member(0, 2, {1: near})
+  begun = time.monotonic()
+  assert alone.losses.get(timeout=5).startswith("process 1 of 2 was lost: nothing was heard from")
+  assert 0.9 < time.monotonic() - begun < 2.5
+
+
+def test_who_says_goodbye_is_not_lost(members: list[Member]) -> None:
+  members[2].lifeline.close()
+  members[2].die()
+  time.sleep(0.5)
+  assert members[0].losses.empty()
+  assert members[1].losses.empty()
+
+
+def test_at_the_end_a_loss_is_none(members: list[Member]) -> None:
+  members[1].lifeline.relax()
+  members[0].die()
+  assert members[2].losses.get(timeout=3)
+  time.sleep(0.3)
+  assert members[1].losses.empty()
+
+
+def test_an_error_is_told_with_its_message(members: list[Member]) -> None:
+  members[1].lifeline.fail("UserError: the disk is full")
+  for member in (members[0], members[2]):
+    loss = member.losses.get(timeout=6)
+    assert "process 1 of 3 was lost: it ended with an error: UserError: the disk is full" in loss
+
+
+def test_a_request_reaches_all_others(members: list[Member]) -> None:
+  members[1].lifeline.ask("SIGTERM")
+  deadline = time.monotonic() + 3
+  while not (members[0].lifeline.asked and members[2].lifeline.asked):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+  assert [member.lifeline.asked for member in members] == [
+    "process 1: SIGTERM",
+    "",
+    "process 1: SIGTERM",
+  ]
+
+
+def test_the_relay_carries_both_ways_waits_for_the_service_and_outlives_it() -> None:
+  listener = socket.create_server(("127.0.0.1", 0))
+  target = listener.getsockname()
+  listener.close()
+  relay = Relay(target, wait=5)
+  host, _, port = relay.address.partition(":")
+  with socket.create_connection((host, int(port)), timeout=5) as client:
+    client.sendall(b"early")
+    time.sleep(0.2)
+    with socket.create_server(target) as service:
+      far, _ = service.accept()
+      assert far.recv(10) == b"early"
+      far.sendall(b"answer")
+      assert client.recv(10) == b"answer"
+      far.close()
+    client.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+      client.recv(10)  # it was closed, but that is not passed on
+    relay.release()
+    client.settimeout(5)
+    assert client.recv(10) == b""
+
+
+def test_the_relay_passes_on_that_the_client_went() -> None:
+  with socket.create_server(("127.0.0.1", 0)) as service:
+    relay = Relay(service.getsockname())
+    host, _, port = relay.address.partition(":")
+    with contextlib.closing(socket.create_connection((host, int(port)))) as client:
+      far, _ = service.accept()
+      client.sendall(b"x")
+      assert far.recv(10) == b"x"
+    far.settimeout(5)
+    assert far.recv(10) == b""
