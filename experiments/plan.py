@@ -22,6 +22,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.platform import without_tpu
 from llve_jax.plan import estimate, report, topology
+from llve_jax.plan.chips import GIB
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
 TOPOLOGY = flags.DEFINE_list("topology", None, "Slices, such as v5e:2x4,v5e:16x16.")
@@ -33,61 +34,91 @@ JSON = flags.DEFINE_string("json", None, "File for all figures.")
 DEFAULT = ("v5e:2x4", "v5e:16x16")
 
 
-def plan_training(config: ConfigDict, slices: Sequence[topology.Topology]) -> list[dict[str, Any]]:
-  """Prints a table for each kind of step; returns the figures."""
+def plan_training(
+  config: ConfigDict,
+  slices: Sequence[topology.Topology],
+  *,
+  batch: int | None = None,
+  per_chip: int | None = None,
+) -> list[dict[str, Any]]:
+  """Prints a table for each kind of step; returns the figures.
+
+  Args:
+    config: the run.
+    slices: to compile for.
+    batch: clips of a step, over all chips; None: as configured.
+    per_chip: the same for each chip.
+
+  Raises:
+    UserError: a slice cannot share the batch.
+  """
   training = Training(config)
-  found: list[dict[str, Any]] = []
-  asked: list[list[report.Column]] = []
-  fitting: list[list[report.Column]] = []
-  for each in slices:
-    batch = training.batch(each, BATCH.value, PER_CHIP.value)
-    columns = training.compile(each, batch)
-    asked.append(columns)
-    fitting.append(columns if _fit(columns) else training.largest_fitting(each, columns))
+  asked = [training.compile(each, training.batch(each, batch, per_chip)) for each in slices]
   for phase, name in enumerate(training.kinds):
     print(f"\n{name}")
     print(report.table([columns[phase] for columns in asked if phase < len(columns)], "clips"))
-  for each, columns, smaller in zip(slices, asked, fitting, strict=True):
-    entry: dict[str, Any] = {"topology": str(each), "batch": columns[0].items}
-    entry["steps"] = _named(training, columns)
-    if smaller is not columns:
-      print(f"\n{each}: a batch of {columns[0].items} does not fit.", _advice(smaller))
-      entry["largest_fitting"] = _named(training, smaller)
-      if smaller:
-        for phase, name in enumerate(training.kinds):
-          print(f"\n{name}, with the batch that fits")
-          print(report.table([smaller[phase]], "clips"))
-    run = training.cost(each, smaller)
-    if run is not None:
-      entry["run"] = report.run_values(run)
-      print(
-        f"\n{each}: batch {run.batch}, {1e3 * run.step_seconds:.2f} ms a step, "
-        f"{run.clips_per_second:,.1f} clips/s; the whole run of {training.clips:,} clips takes "
-        f"{run.chip_hours:,.1f} chip-hours"
-      )
-    found.append(entry)
+  return [_whole(training, each, columns) for each, columns in zip(slices, asked, strict=True)]
+
+
+def _whole(
+  training: Training, slice_: topology.Topology, columns: list[report.Column]
+) -> dict[str, Any]:
+  """Prints what the whole run costs on a slice, where it does not fit with the batch that does."""
+  found: dict[str, Any] = {
+    "topology": str(slice_),
+    "batch": columns[0].items,
+    "steps": _named(training, columns),
+  }
+  if not columns[-1].program.fits:
+    columns = training.largest_fitting(slice_, columns)
+    found["largest_fitting"] = _named(training, columns)
+    advice = "not even one clip does; split frames over chips with --config.mesh.rows=2 or more"
+    if columns:
+      advice = f"{columns[0].items:g} does"
+    print(f"\n{slice_}: a batch of {found['batch']} does not fit; {advice}")
+    for name, column in zip(training.kinds, columns, strict=False):
+      print(f"\n{name}, with the batch that fits\n{report.table([column], 'clips')}")
+  run = training.cost(slice_, columns)
+  if run is not None:
+    found["run"] = report.run_values(run)
+    print(
+      f"\n{slice_}: batch {run.batch}, {1e3 * run.step_seconds:.2f} ms a step, "
+      f"{run.clips_per_second:,.1f} clips/s; the whole run of {training.clips:,} clips takes "
+      f"{run.chip_hours:,.1f} chip-hours"
+    )
   return found
 
 
-def plan_scaling(config: ConfigDict, generation: str) -> list[dict[str, Any]]:
-  """Prints how the rate grows with the slice, at as many clips on each chip."""
+def plan_scaling(
+  config: ConfigDict, generation: str, *, per_chip: int | None = None
+) -> list[dict[str, Any]]:
+  """Prints how the rate grows with the slice, at as many clips on each chip.
+
+  Args:
+    config: the run.
+    generation: whose slices of 8 to 256 chips are compared.
+    per_chip: clips of a step for each chip; None: as the configuration has on the largest slice.
+
+  Raises:
+    UserError: an unknown generation, or it does not fit.
+  """
   training = Training(config)
   slices = topology.slices(generation)
-  per_chip = PER_CHIP.value or training.per_chip(slices[-1])
+  per_chip = per_chip or training.per_chip(slices[-1])
   runs: list[estimate.RunEstimate] = []
   steps: list[dict[str, Any]] = []
   for each in slices:
     columns = training.compile(each, training.batch(each, None, per_chip))
     run = training.cost(each, columns)
     if run is None:
-      needed, usable = (getattr(columns[-1].program, name) / 2**30 for name in ("needed", "usable"))
+      program = columns[-1].program
       raise UserError(
-        f"{each}: {per_chip} clips a chip need {needed:.2f} GiB of memory, of {usable:.2f}; choose "
-        "a smaller --per_chip_batch, or split frames over chips with --config.mesh.rows"
+        f"{each}: with {per_chip} clips a chip it needs {program.needed / GIB:.2f} GiB of memory, "
+        f"of {program.usable / GIB:.2f}; choose a smaller --per_chip_batch, or split frames over "
+        "chips with --config.mesh.rows"
       )
     runs.append(run)
     steps.append(_named(training, columns))
-    print(f"  compiled for {each}", flush=True)
   print(f"\n{report.scaling(runs)}")
   return [
     {**report.run_values(run), "efficiency": efficiency, "steps": kinds}
@@ -107,20 +138,10 @@ def plan_enhancing(
   return [report.values(column) for column in columns]
 
 
-def _fit(columns: Sequence[report.Column]) -> bool:
-  return all(column.program.fits for column in columns)
-
-
 def _named(training: Training, columns: Sequence[report.Column]) -> dict[str, Any]:
   return {
     name: report.values(column) for name, column in zip(training.phases, columns, strict=False)
   }
-
-
-def _advice(fitting: Sequence[report.Column]) -> str:
-  if fitting:
-    return f"{fitting[0].items} does."
-  return "Not even one clip does; split frames over chips with --config.mesh.rows."
 
 
 def main(argv: Sequence[str]) -> None:
@@ -133,18 +154,25 @@ def main(argv: Sequence[str]) -> None:
     raise UserError("give one of --batch and --per_chip_batch")
   if SCALING.value is not None and (TOPOLOGY.value or BATCH.value or ENHANCE.value):
     raise UserError("--scaling takes its own slices and --per_chip_batch only")
+  for name, value in (("batch", BATCH.value), ("per_chip_batch", PER_CHIP.value)):
+    if value is not None and value < 1:
+      raise UserError(f"--{name} is {value}; expected at least 1")
+  if JSON.value is not None and not Path(JSON.value).parent.is_dir():
+    raise UserError(f"--json={JSON.value}: there is no folder {Path(JSON.value).parent}")
+  slices = [topology.parse(name) for name in TOPOLOGY.value or DEFAULT]
   without_tpu()
-  names = TOPOLOGY.value or DEFAULT
-  slices = [topology.parse(name) for name in names]
+  found: dict[str, Any] = {"config": CONFIG.value.name}
   if SCALING.value is not None:
-    found: Any = {"scaling": plan_scaling(CONFIG.value, SCALING.value)}
+    found["scaling"] = plan_scaling(CONFIG.value, SCALING.value, per_chip=PER_CHIP.value)
   elif ENHANCE.value is not None:
-    found = {"enhance": plan_enhancing(CONFIG.value, ENHANCE.value, slices)}
+    found["enhance"] = plan_enhancing(CONFIG.value, ENHANCE.value, slices)
   else:
-    found = {"training": plan_training(CONFIG.value, slices)}
+    found["training"] = plan_training(
+      CONFIG.value, slices, batch=BATCH.value, per_chip=PER_CHIP.value
+    )
   if JSON.value is not None:
     with replacing(Path(JSON.value)) as temporary:
-      temporary.write_text(json.dumps({"config": CONFIG.value.name, **found}, indent=1) + "\n")
+      temporary.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

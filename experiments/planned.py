@@ -1,6 +1,7 @@
 """The programs of a configuration on TPU slices: its training steps, and enhancing video."""
 
 import itertools
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ class Training:
       )
     if config.step.name == "temporal" and config.step.options.get("unroll") is None:
       # The step asks which devices there are here; on a TPU it would choose this.
-      config.step.options.unroll = 1
+      with config.unlocked():
+        config.step.options.unroll = 1
     self._run = Run(config)
     ends = [0, *(round(phase.until * self._run.steps) for phase in self._run.phases)]
     self._counts = [after - before for before, after in itertools.pairwise(ends)]
@@ -76,7 +78,8 @@ class Training:
     shapes = sharding.global_shapes(clips, mesh.batch_sharding(device_mesh))
     programs = Programs(self._run, device_mesh, shapes, clips["low"].shape[2])
     columns: list[Column] = []
-    for phase in range(len(self.phases)):
+    for phase, name in enumerate(self.phases):
+      print(f"compiling {name}, {batch} clips, for {topology} ...", file=sys.stderr, flush=True)
       columns.append(Column(compile.compile_for(topology, programs.trace(phase)), batch))
       if not columns[-1].program.fits:
         break

@@ -17,6 +17,7 @@ FREE = (
   "profile",
   "mesh",
   "data.dir",
+  "data.processes",
   "test_data.dir",
   "vgg19.file",
   "eval.batch",

@@ -63,7 +63,7 @@ def open_stream(config: ConfigDict, kind: str, device_mesh: jax.sharding.Mesh) -
     arguments["partner"] = examples if same else open_split(settings, settings.partner)
     arguments["fixed_partner"] = settings.fixed_partner
   dataset = pipeline.train_dataset(examples, **arguments)
-  iterator = pipeline.read_ahead(dataset)
+  iterator = pipeline.read_ahead(dataset, processes=settings.processes)
   placement = mesh.batch_sharding(device_mesh)
   first = dataset[0]
   return Stream(

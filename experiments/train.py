@@ -33,6 +33,7 @@ from experiments.resume import fingerprint
 from experiments.stream import open_split, open_stream
 from experiments.workplace import Notes, workplace
 from llve_jax.data import clips
+from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.compilation import enable_cache
@@ -136,6 +137,7 @@ def train(
   programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
   settings = config.train
   with contextlib.ExitStack() as stack:
+    stack.callback(stream.iterator.close)
     # Refused settings leave the folder as it was.
     stack.enter_context(workplace(workdir, config, allow_changes=allow_changes))
     checkpoints = Checkpoints(
@@ -145,7 +147,7 @@ def train(
       keep_best=settings.keep_best,
     )
     stack.callback(checkpoints.close)
-    with clock.measure("restore"):
+    with clock.measure("compile" if checkpoints.latest is None else "restore"):
       state, memory = first_state(run, device_mesh, programs, checkpoints, stream.iterator)
     start = int(state.step)
     frozen = jax.device_put(run.frozen, mesh.replicated(device_mesh))
@@ -237,6 +239,7 @@ def main(argv: Sequence[str]) -> None:
   if CONFIG.value is None or WORKDIR.value is None:
     raise UserError("both --config=FILE[:VARIANT,...] and --workdir=DIR are needed")
   without_tpu()
+  keep_freed_memory()
   enable_cache()
   cluster = hosts.find_cluster(
     os.environ,

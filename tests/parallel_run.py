@@ -1,7 +1,7 @@
 """A few steps of every kind on made-up clips, on any mesh: what test_parallel compares.
 
-As a program it is one process of several: `python -m tests.parallel_run STEP`; see LLVE_* in
-docs/LAUNCH.md. Process 0 prints the losses as one line of JSON.
+As a program it is one process of several, with LLVE_* of docs/LAUNCH.md set:
+`python -m tests.parallel_run STEP[:ROWS] ...`. Process 0 prints the losses as one line of JSON.
 """
 
 import dataclasses
@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -101,13 +100,14 @@ def losses(
   return found
 
 
-def main() -> Any:
-  cluster = hosts.find_cluster(os.environ)
-  assert cluster is not None
-  hosts.initialize(cluster)
-  found = losses(sys.argv[1], jax.devices(), rows=int(sys.argv[2]))
-  if hosts.is_writer():
-    print(json.dumps(found), flush=True)
+def main() -> None:
+  with hosts.joined(hosts.find_cluster(os.environ)):
+    found = {}
+    for asked in sys.argv[1:]:
+      name, _, rows = asked.partition(":")
+      found[asked] = losses(name, jax.devices(), rows=int(rows or 1))
+    if hosts.is_writer():
+      print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ ALLOWED = {
   "zoo": {"models", "io", "ops"},
   "enhance": {"models", "ops", "io", "zoo"},
   "export": {"models", "ops", "io", "zoo"},
+  "plan": {"models", "ops", "io", "zoo"},
   "train": {"models", "losses", "metrics", "data", "io", "ops"},
 }
 HEAVY = {"tensorflow": {"export", "tfds_builders"}, "grain": {"data", "io"}}

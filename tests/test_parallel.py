@@ -1,17 +1,20 @@
 """One device, eight, rows of devices, split parameters: the same run, for every kind of step."""
 
+import json
+import sys
+
 import jax
 import pytest
 
+from tests import processes
 from tests.parallel_run import CONFIGS, losses
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
-MESHES = {
-  "8x1": {"devices": 8},
-  "4x2": {"devices": 8, "rows": 2},
+MESHES = {"8x1": {"devices": 8}, "4x2": {"devices": 8, "rows": 2}}
+FURTHER = {
   "1x4": {"devices": 4, "rows": 4},  # 30 rows: two are filled up
-  "8x1 split parameters": {"devices": 8, "parameters": "fsdp"},
+  "8x1, split parameters": {"devices": 8, "parameters": "fsdp"},
 }
 
 
@@ -29,17 +32,36 @@ def largest_differences(
   return largest
 
 
+def assert_same(
+  title: str, name: str, found: list[dict[str, float]], expected: list[dict[str, float]]
+) -> None:
+  assert expected[-1]["loss"] != expected[0]["loss"]
+  for term, difference in largest_differences(found, expected).items():
+    # Adam's first updates are of one size however small the gradient, so rounding decides the
+    # sign of some, and a critic's scores nearly cancel.
+    scores = name == "paired_gan" and term in ("critic/penalty", "loss/adversarial")
+    assert difference < (5e-4 if scores else 1e-5), f"{title}: {term}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
   expected = losses(name, jax.devices()[:1])
-  assert expected[-1]["loss"] != expected[0]["loss"]
-  for title, given in MESHES.items():
+  further = FURTHER if name in ("paired_gan", "siamese") else {}
+  for title, given in {**MESHES, **further}.items():
     options = dict(given)
     devices = jax.devices()[: options.pop("devices")]
-    found = losses(name, devices, **options)
-    for term, difference in largest_differences(found, expected).items():
-      # Adam's first updates are of one size however small the gradient, so rounding decides the
-      # sign of some, and a critic's scores nearly cancel.
-      scores = name == "paired_gan" and term in ("critic/penalty", "loss/adversarial")
-      assert difference < (5e-4 if scores else 1e-5), f"{title}: {term}"
+    assert_same(title, name, losses(name, devices, **options), expected)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one_device() -> None:
+  """Four devices each. Over eight rows both processes hold parts of the same clips."""
+  asked = [*CONFIGS, "supervised:8"]
+  command = [sys.executable, "-m", "tests.parallel_run", *asked]
+  first, second = processes.run(command, 2, devices=4, timeout=540)
+  assert (first.code, second.code) == (0, 0), first.err + second.err
+  found = json.loads(first.out.splitlines()[-1])
+  for name in asked:
+    kind = name.partition(":")[0]
+    assert_same(f"2 processes, {name}", kind, found[name], losses(kind, jax.devices()[:1]))

@@ -33,6 +33,7 @@ from ml_collections import ConfigDict, config_flags
 from experiments import overrides
 from experiments.benchmarks import feeding
 from llve_jax import models
+from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.data.source import Source, open_split
 from llve_jax.errors import UserError, run_main
 
@@ -77,6 +78,7 @@ def main(argv: Sequence[str]) -> None:
     raise UserError(f"--threads={','.join(THREADS.value)}: expected numbers, such as 1,2")
   chips, vcpu = feeding.HOSTS[HOST.value]
   wanted = feeding.planned(Path(PLAN.value), chips) if PLAN.value else WANTED.value
+  keep_freed_memory()  # as `experiments.train`
   logging.set_verbosity(logging.ERROR)
   tfds.disable_progress_bar()
   config: ConfigDict = CONFIG.value
@@ -85,6 +87,7 @@ def main(argv: Sequence[str]) -> None:
   traits: Any = models.build(config.model.name, **config.model.kwargs.to_dict()).traits
   settings = settings_of(config, traits.input_kind)
   threads = [int(number) for number in THREADS.value]
+  size = feeding.stored_size(STORED.value, config.data.name)
   head = "  ".join(f"{number} threads" for number in threads)
   print(
     f"{config.name}: {settings['frames']} frame(s), crop {settings['crop']}, "
@@ -125,7 +128,6 @@ def main(argv: Sequence[str]) -> None:
     )
     show("as it is", "", source)
     return
-  size = feeding.stored_size(STORED.value, config.data.name)
   for how in ENCODINGS.value:
     with tempfile.TemporaryDirectory() as folder:
       with contextlib.redirect_stdout(sys.stderr):  # TFDS says what it prepares.

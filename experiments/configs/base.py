@@ -41,6 +41,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "keep_negatives": True,  # of mosaics: light below the black level, which is noise
         "blind": False,  # of mosaics: flip the packed array, as released; colours move
         "fixed_partner": False,  # unpaired training: the same couples always, as released
+        "processes": 0,  # on each host that prepare batches; 0: the threads of the training one
       },
       # Another data set to evaluate on, where the first has no targets; empty: the same.
       "test_data": {"name": "", "config": "", "dir": "", "validation": "validation"},
@@ -135,6 +136,7 @@ def quick(config: ConfigDict) -> None:
 def pod(config: ConfigDict) -> None:
   """Many accelerators: a batch of 256 clips, bfloat16, steps to see as many clips, rate by root."""
   factor = 256 // config.data.batch
+  config.data.processes = 8
   config.data.batch = 256
   config.model.dtype = "bfloat16"
   steps = max(1, config.train.steps // factor)

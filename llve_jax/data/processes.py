@@ -15,6 +15,8 @@ import grain
 import numpy as np
 from absl import flags
 
+from llve_jax.data.allocation import keep_freed_memory
+
 Batch = dict[str, np.ndarray]
 
 
@@ -73,6 +75,7 @@ def _settle(index: int, count: int) -> None:
   want a few more batches before it stops.
   """
   del index, count
+  keep_freed_memory()
   for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
   threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -28,6 +28,10 @@ _TILE = flags.DEFINE_integer(
 )
 _BATCH = flags.DEFINE_integer("batch", None, "Frames per call (default: as many as fit a tile).")
 
+_ROWS = flags.DEFINE_integer(
+  "rows", 1, "Devices of this machine that share the rows of each frame; it is run whole then."
+)
+
 
 def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
@@ -44,6 +48,7 @@ def main(argv: Sequence[str]) -> None:
       side_by_side=_SIDE_BY_SIDE.value,
       tile=_TILE.value,
       batch=_BATCH.value,
+      rows=_ROWS.value,
     )
   except KeyboardInterrupt:
     print(f"stopped: {argv[2]} was not written", file=sys.stderr)

@@ -34,6 +34,7 @@ def run(
   side_by_side: bool = False,
   tile: int | None = None,
   batch: int | None = None,
+  rows: int = 1,
 ) -> Enhanced:
   """Enhances an image or a video file into another; says on stderr what it does.
 
@@ -45,6 +46,7 @@ def run(
     side_by_side: put the original to the left of the result.
     tile: largest side that a network runs in one piece.
     batch: frames per call.
+    rows: devices that share the rows of each frame, which then is run whole.
 
   Raises:
     UserError: anything a user can put right; nothing is written then.
@@ -56,17 +58,20 @@ def run(
     )
   if (tile is not None and tile < 1) or (batch is not None and batch < 1):
     raise UserError(f"--tile and --batch must be at least 1, got tile {tile}, batch {batch}")
+  if rows != 1 and (tile is not None or classic is not None):
+    other = "--tile" if classic is None else "--classic"
+    raise UserError(f"--rows={rows} has a network run whole frames; leave {other} out")
   kind = check_paths(source, target)
   stream: FrameStream
   if kind == "image":
     image = read_image(source)
     height, width = image.shape[:2]
-    stream = _stream(height, width, workdir, classic, tile, batch)
+    stream = _stream(height, width, workdir, classic, tile, batch, rows)
     return enhance_image(image, target, stream, side_by_side=side_by_side)
   info = read_info(source)
   if info.color.is_hdr:
     _say(f"warning: {source} is HDR video; its tone curve is kept, but networks expect sRGB")
-  stream = _stream(info.height, info.width, workdir, classic, tile, batch)
+  stream = _stream(info.height, info.width, workdir, classic, tile, batch, rows)
   return enhance_video(
     info,
     target,
@@ -83,18 +88,20 @@ def _stream(
   classic: str | None,
   tile: int | None,
   batch: int | None,
+  rows: int,
 ) -> FrameStream:
   if workdir is not None:
-    return _network(height, width, Path(workdir), tile, batch)
+    return _network(height, width, Path(workdir), tile, batch, rows)
   assert classic is not None
   return _classic(classic, batch)
 
 
 def _network(
-  height: int, width: int, workdir: Path, tile: int | None, batch: int | None
+  height: int, width: int, workdir: Path, tile: int | None, batch: int | None, rows: int
 ) -> FrameStream:
   # Imported here: a classic method should not wait for the libraries that networks need.
   from llve_jax.enhance.frames import enhance_frames, make_plan
+  from llve_jax.enhance.rows import InRows
   from llve_jax.io.compilation import enable_cache
   from llve_jax.io.platform import without_tpu
   from llve_jax.zoo import trained
@@ -102,9 +109,13 @@ def _network(
   without_tpu()
   enable_cache()
   enhancer = trained.load(workdir)
+  network = enhancer if rows == 1 else InRows(enhancer, rows)
+  if rows != 1:
+    tile = max(height, width)
   plan = make_plan(height, width, enhancer.traits, tile=tile, batch=batch)
-  _say(f"{enhancer.name} from {workdir}: {plan}; compiling, once (the next run is faster) ...")
-  apply = enhancer.stream if enhancer.traits.streaming else enhancer
+  split = "" if rows == 1 else f", rows split over {rows} devices"
+  _say(f"{enhancer.name} from {workdir}: {plan}{split}; compiling, once (the next run is faster) ...")
+  apply = network.stream if enhancer.traits.streaming else network
   return lambda frames: enhance_frames(apply, enhancer.traits, frames, tile=tile, batch=plan.batch)
 
 

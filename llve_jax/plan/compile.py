@@ -6,10 +6,13 @@ custom call, of which a program may have hundreds that cost nothing; they are ad
 program does not fit in memory is an error, whose message is read.
 """
 
+import contextlib
 import dataclasses
 import functools
+import math
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -37,17 +40,14 @@ class Memory:
     outputs: what it returns, as far as that does not take the place of arguments.
     temporaries: what it needs in between.
     code: the program.
+    peak: at most at the same time.
   """
 
   arguments: int
   outputs: int
   temporaries: int
   code: int
-
-  @property
-  def peak(self) -> int:
-    """All of it."""
-    return self.arguments + self.outputs + self.temporaries + self.code
+  peak: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,8 @@ def compile_for(topology: Topology, program: jax.stages.Traced) -> Program:
   usable = usable_memory(topology.chip)
   start = time.perf_counter()
   try:
-    compiled = program.lower().compile()
+    with uncached():
+      compiled = program.lower().compile()
   except jax.errors.JaxRuntimeError as error:
     needed = _needed(str(error))
     if needed is None:
@@ -127,13 +128,29 @@ def compile_for(topology: Topology, program: jax.stages.Traced) -> Program:
   return Program(topology, memory.peak, usable, memory, work, seconds)
 
 
+@contextlib.contextmanager
+def uncached() -> Iterator[None]:
+  """Keeps what is compiled inside out of JAX's cache on disk.
+
+  It writes programs for devices that are not there, and cannot read them again.
+  """
+  name = "jax_persistent_cache_min_compile_time_secs"
+  before = getattr(jax.config, name)
+  jax.config.update(name, math.inf)
+  try:
+    yield
+  finally:
+    jax.config.update(name, before)
+
+
 @functools.cache
 def usable_memory(chip: Chip) -> int:
   """Bytes of a chip's memory for programs, as the compiler says; it keeps some for itself."""
   place = jax.sharding.SingleDeviceSharding(one_chip(chip).devices()[0])
   too_large = jax.ShapeDtypeStruct((chip.memory,), jnp.uint8, sharding=place)
   try:
-    jax.jit(jnp.invert).lower(too_large).compile()
+    with uncached():
+      jax.jit(jnp.invert).lower(too_large).compile()
   except jax.errors.JaxRuntimeError as error:
     match = _USABLE.search(str(error))
     if match is None:
@@ -161,6 +178,7 @@ def _memory(compiled: jax.stages.Compiled) -> Memory:
     stats.output_size_in_bytes - stats.alias_size_in_bytes,
     stats.temp_size_in_bytes,
     stats.generated_code_size_in_bytes,
+    stats.peak_memory_in_bytes + stats.generated_code_size_in_bytes,
   )
 
 

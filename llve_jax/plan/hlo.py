@@ -21,7 +21,7 @@ _CALLED = re.compile(
 # They move nothing, or what they move is counted where it starts.
 _FREE = re.compile(
   r"parameter|constant|get-tuple-element|tuple|bitcast|while|conditional|call|custom-call|iota"
-  r"|after-all|add-dependency|opt-barrier|partition-id|replica-id|.*-done|.*-update"
+  r"|after-all|add-dependency|async-start|opt-barrier|partition-id|replica-id|.*-done|.*-update"
 )
 
 
@@ -108,6 +108,8 @@ class Module:
       before = found[name].times if name in found else 0
       found[name] = Call(computation, before + times, fused)
       for one in computation.instructions.values():
+        if one.opcode in ("async-update", "async-done"):
+          continue  # they name once more what was started
         for role, names in one.called.items():
           # What is applied to pairs of numbers is part of its reduction.
           if role == "to_apply" and one.opcode != "call":

@@ -220,7 +220,7 @@ class Journal:
       # break comes first, too: it ends a line that a kill has cut off.
       with open(self.path, "ab+") as file:
         file.seek(max(0, file.seek(0, 2) - 1))
-        torn = file.read() not in (b"", b"\n")
+        torn = file.read(1) not in (b"", b"\n")
         file.write((b"\n" if torn else b"") + json.dumps(record).encode() + b"\n")
     except OSError as error:
       raise UserError(

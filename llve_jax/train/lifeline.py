@@ -121,6 +121,8 @@ class Lifeline:
         f"process {lost.process} of {self._processes} was lost: {lost.reason}; start the job "
         "again, it goes on from the last checkpoint"
       )
+    except Exception as error:  # without a watch a loss would be waited for for ever
+      self._on_loss(f"the other processes cannot be watched any more: {error!r}")
     finally:
       for link in self._links.values():
         link.close()

@@ -6,7 +6,7 @@ from typing import Any
 from tensorboardX import SummaryWriter
 
 from llve_jax.train.clock import STEPS, Clock
-from llve_jax.train.goodput import Journal, read, summarize
+from llve_jax.train.goodput import Journal
 from llve_jax.train.hardware import memory_in_use, mfu
 
 
@@ -67,7 +67,7 @@ class Meter:
 
   def _goodput(self) -> dict[str, Any]:
     assert self._journal is not None
-    found = summarize(read(self._journal.path))
+    found = self._journal.tally.summary()
     return {
       "goodput": found.goodput,
       "restarts": found.restarts,

@@ -12,9 +12,8 @@ ARRAY = "f32[1024]{0:T(1024)}"
 
 
 def program(line: str) -> hlo.Module:
-  return hlo.parse(
-    f"ENTRY %main (x: f32[1024]) -> f32[1024] {{\n  %x = {ARRAY} parameter(0)\n  ROOT %r = {line}\n}}\n"
-  )
+  head = "ENTRY %main (x: f32[1024]) -> f32[1024] {"
+  return hlo.parse(f"{head}\n  %x = {ARRAY} parameter(0)\n  ROOT %r = {line}\n}}\n")
 
 
 @pytest.mark.parametrize(

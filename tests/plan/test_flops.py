@@ -109,7 +109,9 @@ def test_programs_inside_programs_count() -> None:
   assert flops.count(jax.jit(square), shaped(4, 4)) == ONE
   # What is computed anew in the gradient counts again: forward, again, and two products back.
   grad = jax.grad(lambda x: jax.checkpoint(lambda y: jnp.sin(square(y)))(x).sum())
-  assert flops.count(jax.value_and_grad(lambda x: jnp.sin(square(x)).sum()), shaped(4, 4)) == 3 * ONE
+  assert (
+    flops.count(jax.value_and_grad(lambda x: jnp.sin(square(x)).sum()), shaped(4, 4)) == 3 * ONE
+  )
   assert flops.count(grad, shaped(4, 4)) == 3 * ONE
 
 

@@ -52,7 +52,7 @@ ENTRY %main (x: f32[4,8,100]) -> f32[4,8,128] {
   %loop = (s32[]{:T(128)}, f32[4,8,128]{2,1,0:T(8,128)}) while(%start), condition=%test, body=%body
   ROOT %last = f32[4,8,128]{2,1,0:T(8,128)} get-tuple-element(%loop), index=1
 }
-"""
+"""  # noqa: E501
 
 PART = 8 * 128 * 4
 WHOLE = 4 * PART
@@ -143,20 +143,32 @@ def unrolled(x: Any, kernel: Any) -> Any:
   return x
 
 
+def _fusions(module: hlo.Module) -> int:
+  """Cycles of all but the copy of what a loop carries on."""
+  return sum(
+    call.times * (one.cycles or 0)
+    for call in module.calls.values()
+    for one in call.computation.instructions.values()
+    if one.opcode == "fusion"
+  )
+
+
 def test_a_real_loop_costs_what_it_costs_written_out(eight_mesh: Mesh) -> None:
   spread = NamedSharding(eight_mesh, PartitionSpec("data"))
   everywhere = NamedSharding(eight_mesh, PartitionSpec())
   x = jax.ShapeDtypeStruct((8 * 4096, 1024), jnp.bfloat16, sharding=spread)
   kernel = jax.ShapeDtypeStruct((1024, 1024), jnp.bfloat16, sharding=everywhere)
-  found, told = {}, {}
+  found: dict[Any, hlo.Module] = {}
+  told: dict[Any, Any] = {}
   for function in (layers, unrolled):
     compiled = jax.jit(function).lower(x, kernel).compile()
     text, analysis = compiled.as_text(), compiled.cost_analysis()
     assert text is not None
     found[function], told[function] = hlo.parse(text), analysis
   assert [trips for _, trips in found[layers].loops()] == [5]
-  assert found[layers].cycles() == pytest.approx(found[unrolled].cycles(), rel=0.3)
+  assert _fusions(found[layers]) == pytest.approx(_fusions(found[unrolled]), rel=0.1)
   # XLA itself counts the loop once.
   assert told[layers]["flops"] == pytest.approx(told[unrolled]["flops"] / 5, rel=0.1)
   traffic = found[unrolled].traffic(hbm_only=False)
-  assert traffic == pytest.approx(told[unrolled]["bytes accessed"], rel=0.1)
+  # It counts what is copied ahead of need twice.
+  assert traffic <= told[unrolled]["bytes accessed"] <= 1.3 * traffic

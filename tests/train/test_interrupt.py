@@ -92,12 +92,11 @@ def test_run_keeps_the_settings_of_the_thread() -> None:
   def look() -> tuple[object, ...]:
     with pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device"):
       jnp.sin(1.0)
-    jnp.add(ones, halves)  # the tests' own setting, strict promotion, refuses that
+    jnp.promote_types(jnp.int32, jnp.float32)  # strict promotion, the tests' own, refuses that
     config: Any = jax.config
     mesh = jax.sharding.get_mesh()
     return config.jax_default_matmul_precision, mesh, config.jax_default_device
 
-  ones, halves = jnp.ones(3, jnp.int32), jnp.ones(3, jnp.float32)
   with (
     jax.transfer_guard("disallow"),
     jax.numpy_dtype_promotion("standard"),

@@ -23,6 +23,7 @@ class Member:
 
   def die(self) -> None:
     """As the kernel does it for a process that is killed."""
+    self.lifeline.relax()  # a dead process blames nobody
     for connection in self.sockets.values():
       with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
@@ -95,6 +96,13 @@ def test_an_error_is_told_with_its_message(members: list[Member]) -> None:
   for member in (members[0], members[2]):
     loss = member.losses.get(timeout=6)
     assert "process 1 of 3 was lost: it ended with an error: UserError: the disk is full" in loss
+
+
+def test_what_is_not_understood_is_no_silent_end_of_the_watch() -> None:
+  near, far = connected()
+  alone = Member(0, 2, {1: near})
+  far.sendall(b"{}\n")
+  assert "cannot be watched any more: KeyError('kind')" in alone.losses.get(timeout=3)
 
 
 def test_a_request_reaches_all_others(members: list[Member]) -> None:

@@ -1,0 +1,200 @@
+"""The command that plans a run on TPUs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import overrides, plan, planned
+from llve_jax.errors import UserError
+from llve_jax.plan import topology
+from llve_jax.plan.compile import Memory, Program, Work
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+REPOSITORY = Path(__file__).parents[2]
+EIGHT, SIXTEEN = topology.parse("v5e:2x4"), topology.parse("v5e:4x4")
+CONFIGS = "experiments/configs"
+GIB = 2**30
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+  return subprocess.run(
+    [sys.executable, "-m", "experiments.plan", *arguments],
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def config(name: str, **changes: Any) -> Any:
+  found = overrides.load(f"{REPOSITORY / CONFIGS}/{name}")
+  found.update_from_flattened_dict({key.replace("__", "."): x for key, x in changes.items()})
+  return found
+
+
+class Compiler:
+  """Instead of the real one: a clip needs a GiB, takes a millisecond, and no more are allowed."""
+
+  def __init__(self, most: int):
+    self.most = most
+    self.seen: list[tuple[str, int, float]] = []
+
+  def __call__(self, slice_: topology.Topology, program: Any) -> Program:
+    clips = program.in_avals[0][1]["low"].shape[0] // slice_.size
+    self.seen.append((str(slice_), clips, program.in_avals[0][1]["high"].shape[2]))
+    if clips > self.most:
+      return Program(slice_, clips * GIB, self.most * GIB, None, None, 0.0)
+    cycles = round(clips * 1e-3 * slice_.chip.clock)
+    work = Work(1e9, cycles, 1, 1e9, 1.0, None, (), 0)
+    return Program(
+      slice_, clips * GIB, self.most * GIB, Memory(0, 0, clips * GIB, 0, clips * GIB), work, 0.0
+    )
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Compiler:
+  fake = Compiler(getattr(request, "param", 4))
+  monkeypatch.setattr(planned.compile, "compile_for", fake)
+  return fake
+
+
+@pytest.mark.parametrize(
+  ("arguments", "told"),
+  [
+    ((), "--config=FILE[:VARIANT,...] is needed"),
+    (("--topology=v9:2x4",), "known: v4, v5e, v5p, v6e"),
+    (("--topology=v5e:2x4",), "a global batch of 2 clips cannot be split over 8 devices"),
+    (("--batch=8", "--per_chip_batch=1"), "give one of --batch and --per_chip_batch"),
+    (("--scaling=v5e", "--batch=8"), "--scaling takes its own slices"),
+    (("--batch=0",), "--batch is 0; expected at least 1"),
+    (("--json=/nowhere/plan.json",), "there is no folder /nowhere"),
+    (("--enhance=large",), "expected WIDTHxHEIGHT"),
+    (("extra",), "unexpected argument 'extra'"),
+  ],
+)
+def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
+  first = [f"--config={CONFIGS}/zero_dce.py:smoke"] if arguments else []
+  done = command(*first, *arguments)
+  assert done.returncode == 2
+  assert told in done.stderr
+  assert "Traceback" not in done.stderr
+
+
+def test_a_real_plan_of_training(tmp_path: Path) -> None:
+  file = tmp_path / "plan.json"
+  done = command(
+    f"--config={CONFIGS}/zero_dce.py:smoke",
+    "--topology=v5e:2x4",
+    "--per_chip_batch=1",
+    f"--json={file}",
+  )
+  assert done.returncode == 0, done.stderr
+  assert "phase all: 4 of 4 steps" in done.stdout
+  assert "fits" in done.stdout
+  (found,) = json.loads(file.read_text())["training"]
+  step = found["steps"]["all"]
+  assert step["fits"]
+  assert step["items_per_step"] == 8
+  assert step["collectives"]["all-reduce"]["count"] >= 1
+  assert 0 < step["hbm"]["arguments"] < step["hbm_needed"] < step["hbm_usable"]
+  assert found["run"]["chip_hours"] > 0
+
+
+def test_a_real_plan_of_enhancing(capsys: pytest.CaptureFixture[str]) -> None:
+  (found,) = plan.plan_enhancing(config("zero_dce.py:smoke"), "96x64", [EIGHT, SIXTEEN])
+  assert found["topology"] == "v5e:1x1"
+  assert found["items_per_step"] == 8
+  assert found["items_per_second"] > 0
+  assert "frames a second" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["recurrent_unet.py:smoke", "unet3d.py:smoke"])
+def test_other_networks_enhance_or_say_why_not(name: str, compiler: Compiler) -> None:
+  del compiler
+  if name.startswith("unet3d"):
+    with pytest.raises(UserError, match="this tool cannot run it"):
+      planned.Enhancing(config(name), "96x64")
+  else:
+    assert "in float32, enhancing 96x64, whole" in str(planned.Enhancing(config(name), "96x64"))
+
+
+def test_every_phase_is_a_kind_of_step(compiler: Compiler) -> None:
+  training = planned.Training(config("turntable_gan.py:smoke"))
+  assert training.phases == ["gan", "finetune"]
+  assert "phase gan: 6 of 10 steps" in training.kinds[0]
+  columns = training.compile(EIGHT, 16)
+  assert compiler.seen == [("v5e:2x4", 2, 32)] * 2
+  run = training.cost(EIGHT, columns)
+  assert run is not None
+  # As many clips as configured: 10 steps of 2, so now 1 and a half of 16, and 1 at least of a kind.
+  assert run.step_seconds == pytest.approx(2e-3)
+  assert training.clips == 20
+
+
+def test_mosaics_have_larger_targets(compiler: Compiler) -> None:
+  training = planned.Training(config("unet3d.py:smoke"))
+  training.compile(EIGHT, 8)
+  assert compiler.seen == [("v5e:2x4", 1, 48)]
+
+
+def test_the_batch_that_fits_is_found(compiler: Compiler, capsys: pytest.CaptureFixture) -> None:
+  (found,) = plan.plan_training(config("zero_dce.py:smoke"), [EIGHT], batch=8 * 32)
+  assert found["batch"] == 256
+  assert not found["steps"]["all"]["fits"]
+  assert found["largest_fitting"]["all"]["items_per_step"] == 32
+  assert found["run"]["batch"] == 32
+  # What is hopeless is not compiled.
+  assert [clips for _, clips, _ in compiler.seen] == [32, 8, 4]
+  assert "a batch of 256 does not fit; 32 does" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("compiler", [0], indirect=True)
+def test_where_nothing_fits_frames_should_be_split(
+  compiler: Compiler, capsys: pytest.CaptureFixture[str]
+) -> None:
+  (found,) = plan.plan_training(config("zero_dce.py:smoke"), [EIGHT], per_chip=2)
+  assert "run" not in found
+  assert found["largest_fitting"] == {}
+  assert "--config.mesh.rows=2" in capsys.readouterr().out
+  assert compiler.seen
+
+
+def test_scaling_keeps_the_load_of_a_chip(
+  compiler: Compiler, capsys: pytest.CaptureFixture[str]
+) -> None:
+  found = plan.plan_scaling(config("zero_dce.py:smoke"), "v5e", per_chip=2)
+  assert [run["chips"] for run in found] == [8, 16, 32, 64, 128, 256]
+  assert {clips for _, clips, _ in compiler.seen} == {2}
+  assert [run["efficiency"] for run in found] == pytest.approx([1.0] * 6)
+  assert "efficiency" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("compiler", [1], indirect=True)
+def test_scaling_with_too_many_clips_is_refused(compiler: Compiler) -> None:
+  with pytest.raises(UserError, match=r"2 clips a chip it needs 2.00 GiB of memory, of 1.00"):
+    plan.plan_scaling(config("zero_dce.py:smoke"), "v5e", per_chip=2)
+  assert len(compiler.seen) == 1
+
+
+def test_frames_are_split_by_rows(compiler: Compiler) -> None:
+  training = planned.Training(config("zero_dce.py:smoke", mesh__rows=2))
+  assert training.groups(EIGHT) == 4
+  assert training.batch(EIGHT, None, 3) == 12
+  training.compile(EIGHT, 12)
+  assert compiler.seen[0][1] == 12 // 8
+
+
+def test_a_part_of_the_devices_cannot_be_planned() -> None:
+  with pytest.raises(UserError, match="leave it at -1"):
+    planned.Training(config("zero_dce.py:smoke", mesh__data=4))
+
+
+def test_a_step_in_chunks_is_compiled_as_a_tpu_would(compiler: Compiler) -> None:
+  del compiler
+  asked = config("recurrent_unet.py:smoke").lock()
+  planned.Training(asked)
+  assert asked.step.options.unroll == 1

@@ -1,0 +1,216 @@
+"""A run that is killed, or asked to stop, at any moment ends with the bits of one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import train
+from experiments.benchmarks import kill
+from llve_jax.errors import UserError
+from llve_jax.io.lock import locked
+from llve_jax.train import goodput, hooks, interrupt
+from tests import processes
+from tests.test_end_to_end import saved_arrays, tiny_config
+
+pytestmark = [pytest.mark.usefixtures("standard_promotion"), pytest.mark.slow]
+
+
+def arguments(data_dir: Path, steps: int = 60) -> list[str]:
+  own = [f"--config.data.dir={data_dir}", "--config.data.config=tiny", "--config.data.batch=8"]
+  return [f"--config={kill.CONFIG}", *kill.SMALL, f"--config.train.steps={steps}", *own]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_three_kills_change_no_bit(number: signal.Signals, data_dir: Path, tmp_path: Path) -> None:
+  """A GAN with two phases, a real process; docs/RESULTS.md has twenty kills."""
+  kills = 3 if number == signal.SIGKILL else 2
+  found = kill.kill_test(arguments(data_dir), tmp_path, kills=kills, number=number, seed=2)
+  assert found["kills"] == kills
+  assert found["equal"], found["different"]
+
+
+class StopAfter(interrupt.Interrupt):
+  """Is asked to stop when so many calls that may take long have been made."""
+
+  def __init__(self, calls: int):
+    super().__init__()
+    self.calls = calls
+
+  def run(self, function: Any, *given: Any, **named: Any) -> Any:
+    self.calls -= 1
+    if self.calls == 0:
+      self.request("test")
+      time.sleep(0.0)
+    if self.requested:
+      raise interrupt.Interrupted(self.reason)
+    return super().run(function, *given, **named)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+  folder = tmp_path_factory.mktemp("whole")
+  train.train(evaluated(data_dir), folder)
+  return folder
+
+
+def evaluated(data_dir: Path) -> Any:
+  """Ten steps; compiles before step 1 and 7, evaluates after 4, 8 and 10, saves after 3, 6, 9."""
+  config = tiny_config(data_dir, steps=10)
+  config.eval.update(every=4, max_frames=1)
+  config.train.save_every = 3
+  return config
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+def test_a_stop_while_compiling_or_evaluating_changes_no_bit(
+  calls: int, undisturbed: Path, data_dir: Path, tmp_path: Path
+) -> None:
+  with pytest.raises(interrupt.Interrupted, match="test"):
+    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(calls))
+  # First phase compiled, evaluation, second phase compiled, two evaluations.
+  reached = {1: [], 2: ["3", "4"], 3: ["3", "6"], 4: ["6", "8"], 5: ["9", "10"]}[calls]
+  kept = [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
+  assert sorted(kept, key=int) == reached
+  assert train.train(evaluated(data_dir), tmp_path)["step"] == 10
+  expected, found = saved_arrays(undisturbed, 10), saved_arrays(tmp_path, 10)
+  assert [name for name in expected if expected[name].tobytes() != found[name].tobytes()] == []
+  for name in ("history.json", "best.safetensors"):
+    assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
+  ends = [r["why"] for r in goodput.read(tmp_path / "journal.jsonl") if r["event"] == "end"]
+  assert ends == ["stopped", "done"]
+
+
+def test_the_memory_of_plateaus_outlives_a_stop(data_dir: Path, tmp_path: Path) -> None:
+  """Stopped between two evaluations without a better one: patience goes on where it was."""
+
+  def config() -> Any:
+    made = evaluated(data_dir)
+    made.optimizer.rate = made.critics.critic.rate = 0.0
+    made.train.update(average_decay=1.0, stop_after=2)
+    made.eval.every = 2
+    return made
+
+  whole = train.train(config(), tmp_path / "whole")
+  with pytest.raises(interrupt.Interrupted):
+    train.train(config(), tmp_path / "stopped", stop=StopAfter(3))  # the second evaluation
+  resumed = train.train(config(), tmp_path / "stopped")
+  assert whole["step"] == resumed["step"] == 6
+  assert whole["best"] == resumed["best"]
+
+
+def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
+  undisturbed: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+  with pytest.raises(interrupt.Interrupted):
+    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(4))
+  arrays = max(
+    (path for path in (tmp_path / "checkpoints" / "8" / "state").rglob("*") if path.is_file()),
+    key=lambda path: path.stat().st_size,
+  )
+  arrays.write_bytes(arrays.read_bytes()[:-7])
+  capsys.readouterr()
+  train.train(evaluated(data_dir), tmp_path)
+  said = capsys.readouterr().out
+  assert arrays.name in said
+  assert "resuming from step 6 of 10" in said
+  expected, found = saved_arrays(undisturbed, 10), saved_arrays(tmp_path, 10)
+  assert [name for name in expected if expected[name].tobytes() != found[name].tobytes()] == []
+
+
+def test_another_mesh_goes_on_with_a_run(undisturbed: Path, data_dir: Path, tmp_path: Path) -> None:
+  """Eight devices, then parameters split over four and frames over two: the same to rounding."""
+  with pytest.raises(interrupt.Interrupted):
+    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(2))
+  config = evaluated(data_dir)
+  config.mesh.update(rows=2, parameters="fsdp")
+  result = train.train(config, tmp_path)
+  expected = json.loads((undisturbed / "history.json").read_text())[-1]
+  assert result["psnr"] == pytest.approx(expected["psnr"], rel=1e-3)
+
+
+def test_two_runs_do_not_share_a_folder(data_dir: Path, tmp_path: Path) -> None:
+  with locked(tmp_path):
+    done = subprocess.run(
+      [sys.executable, "-m", "experiments.train", *arguments(data_dir), f"--workdir={tmp_path}"],
+      cwd=processes.ROOT,
+      env=os.environ,
+      capture_output=True,
+      text=True,
+    )
+  assert done.returncode == 2
+  assert f"error: {tmp_path}" in done.stderr
+  assert str(os.getpid()) in done.stderr
+  assert not (tmp_path / "config.json").exists()
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_was_saved(
+  data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """As seen through what the checkpoints say of it, see tests/io/test_checkpoint_storage.py."""
+  saved: list[int] = []
+  whole = hooks.Checkpoints.save
+
+  def save(self: Any, step: int, *given: Any, **named: Any) -> None:
+    if step == 6:
+      raise UserError("no space left")
+    saved.append(step)
+    whole(self, step, *given, **named)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(hooks.Checkpoints, "save", save)
+    with pytest.raises(UserError, match="no space left"):
+      train.train(evaluated(data_dir), tmp_path)
+  assert saved == [3]
+  assert train.train(evaluated(data_dir), tmp_path)["step"] == 10
+
+
+def test_two_processes_stop_together_and_go_on_as_one(data_dir: Path, tmp_path: Path) -> None:
+  """SIGTERM reaches one of them; both save the same step. Then one process ends the run."""
+  command = [sys.executable, "-u", "-m", "experiments.train", *arguments(data_dir, steps=400)]
+  command += ["--config.train.save_every=0", "--config.eval.every=0", f"--workdir={tmp_path}"]
+  with processes.started(command, 2, devices=4) as (first, second):
+    assert first.stdout is not None
+    for line in first.stdout:
+      if line.startswith("step 3/"):
+        break
+    second.send_signal(signal.SIGTERM)
+    codes = [one.wait(120) for one in (first, second)]
+    told = [one.stderr.read() for one in (first, second) if one.stderr is not None]
+  assert codes == [75, 75], told
+  (kept,) = [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
+  assert 3 <= int(kept) < 400
+  run = [*command[:2], *command[2:], "--config.eval.max_frames=1", "--allow_changes"]
+  done = subprocess.run(
+    [*run, f"--config.train.steps={int(kept) + 2}"],
+    cwd=processes.ROOT,
+    env=os.environ,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert f"resuming from step {kept} of" in done.stdout
+
+
+def test_a_lost_process_ends_the_others_soon(data_dir: Path, tmp_path: Path) -> None:
+  command = [sys.executable, "-u", "-m", "experiments.train", *arguments(data_dir, steps=400)]
+  with processes.started([*command, f"--workdir={tmp_path}"], 2, devices=4) as (first, second):
+    assert first.stdout is not None
+    for line in first.stdout:
+      if line.startswith("step 9/"):
+        break
+    second.kill()
+    begun = time.monotonic()
+    code = first.wait(60)
+    assert first.stderr is not None
+    told = first.stderr.read()
+  assert code == 76, told
+  assert time.monotonic() - begun < 45
+  assert "process 1 of 2" in told
+  assert "checkpoint" in told
