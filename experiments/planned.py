@@ -1,8 +1,11 @@
 """The programs of a configuration on TPU slices: its training steps, and enhancing video."""
 
 import itertools
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,10 +18,31 @@ from experiments.programs import Programs
 from llve_jax.data import sharding
 from llve_jax.enhance import frames
 from llve_jax.errors import UserError
+from llve_jax.io.vgg19 import VGG19_VARIABLE, VGG19_WIDTHS
 from llve_jax.plan import compile, estimate
 from llve_jax.plan.report import Column
 from llve_jax.plan.topology import Topology
 from llve_jax.train import mesh
+
+
+def build(config: ConfigDict) -> Run:
+  """The parts of a run, of which only shapes count.
+
+  So where a loss looks through VGG-19, and nobody has its weights here, zeros take their place.
+  """
+  if config.vgg19.file or config.vgg19.fallback or os.environ.get(VGG19_VARIABLE):
+    return Run(config)
+  arrays: dict[str, np.ndarray] = {}
+  for layer, (channels_in, channels_out) in VGG19_WIDTHS.items():
+    name = f"block{layer[4]}_conv{layer[6]}"
+    arrays[f"{name}/kernel"] = np.zeros((3, 3, channels_in, channels_out), np.float32)
+    arrays[f"{name}/bias"] = np.zeros(channels_out, np.float32)
+  with tempfile.TemporaryDirectory() as folder:
+    file = Path(folder) / "vgg19.npz"
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    config = config.copy_and_resolve_references()
+    config.vgg19.file = str(file)
+    return Run(config)
 
 
 class Training:
@@ -39,7 +63,7 @@ class Training:
       # The step asks which devices there are here; on a TPU it would choose this.
       with config.unlocked():
         config.step.options.unroll = 1
-    self._run = Run(config)
+    self._run = build(config)
     ends = [0, *(round(phase.until * self._run.steps) for phase in self._run.phases)]
     self._counts = [after - before for before, after in itertools.pairwise(ends)]
     names = {phase.until: name for name, phase in config.phases.items()}
@@ -130,7 +154,7 @@ class Enhancing:
     parts = size.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
       raise UserError(f"--enhance={size}: expected WIDTHxHEIGHT in pixels, such as 1280x720")
-    self._run = Run(config)
+    self._run = build(config)
     self._name = f"{config.name} in {config.model.dtype}"
     width, height = (int(part) for part in parts)
     self._plan = frames.make_plan(height, width, self._run.traits)

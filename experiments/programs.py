@@ -45,7 +45,7 @@ class Programs:
     device_mesh: Mesh,
     batch: Mapping[str, jax.ShapeDtypeStruct],
     height: int,
-    compiling: Callable[[Callable[[], Any]], Any] = lambda compiled: compiled(),
+    compiling: Callable[[Callable[[], Any]], Any] = lambda build: build(),
   ):
     """Knows all shapes; compiles nothing yet.
 
@@ -94,12 +94,13 @@ class Programs:
     """The compiled step."""
     phase = self.phase(step)
     if phase not in self._compiled:
-      self._compiled[phase] = self._compiling(lambda: self.trace(phase).lower().compile())
+      self._compiled[phase], self._flops[phase] = self._compiling(lambda: self._build(phase))
     return self._compiled[phase]
 
+  def _build(self, phase: int) -> tuple[Callable[..., Any], float]:
+    traced = self.trace(phase)
+    return traced.lower().compile(), flops.count_traced(traced.jaxpr)
+
   def flops(self, step: int) -> float:
-    """Operations of a step, over all devices: convolutions and matrix products."""
-    phase = self.phase(step)
-    if phase not in self._flops:
-      self._flops[phase] = flops.count(self.step_function(phase), self.state, self._batch)
-    return self._flops[phase]
+    """Operations of a step that has been compiled, over all devices; see `plan.flops`."""
+    return self._flops[self.phase(step)]

@@ -69,15 +69,8 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0
 PENDING = "pending"
 
 
-def first_state(
-  run: Run, device_mesh: jax.sharding.Mesh, programs: Programs, checkpoints: Checkpoints, data: Any
-) -> tuple[State, dict[str, Any]]:
-  """The newest checkpoint if there is one, or a fresh state, and the memory of the hooks."""
-  if checkpoints.latest is not None:
-    expected = dataclasses.replace(programs.state, frozen=())
-    state, memory = checkpoints.restore(expected, data)
-    print(f"resuming from step {int(state.step)} of {run.steps}", flush=True)
-    return state, memory
+def first_state(run: Run, device_mesh: jax.sharding.Mesh, programs: Programs) -> State:
+  """A fresh state, or one that begins with other weights (`train.init_from`)."""
   placement = dataclasses.replace(programs.placement, frozen=())
   state = mesh.create_on(device_mesh, run.init, placement)
   if path := run.config.train.init_from:
@@ -90,7 +83,7 @@ def first_state(
     state = dataclasses.replace(state, generator=generator, average=variables)
     # Each leaf anew, since the step gives the memory of all of them away.
     state = jax.tree.map(lambda x, place: jax.device_put(x, place).copy(), state, placement)
-  return state, {}
+  return state
 
 
 def train(
@@ -130,9 +123,14 @@ def train(
     max_frames=config.eval.max_frames,
   )
 
-  def compiling(compiled: Callable[[], Any]) -> Any:
+  def compiling(build: Callable[[], Any]) -> Any:
     with clock.measure("compile"):
-      return stop.run(compiled)
+      return stop.run(build)
+
+  def evaluated(variables: Any) -> tuple[dict[str, float], dict[str, Any]]:
+    metrics, pictures = stop.run(scorer, variables)
+    # All decide by the same numbers, to the last bit.
+    return hosts.broadcast(metrics), pictures
 
   programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
   settings = config.train
@@ -147,8 +145,14 @@ def train(
       keep_best=settings.keep_best,
     )
     stack.callback(checkpoints.close)
-    with clock.measure("compile" if checkpoints.latest is None else "restore"):
-      state, memory = first_state(run, device_mesh, programs, checkpoints, stream.iterator)
+    memory: dict[str, Any] = {}
+    if checkpoints.latest is None:
+      state = compiling(lambda: first_state(run, device_mesh, programs))
+    else:
+      with clock.measure("restore"):
+        expected = dataclasses.replace(programs.state, frozen=())
+        state, memory = checkpoints.restore(expected, stream.iterator)
+      print(f"resuming from step {int(state.step)} of {run.steps}", flush=True)
     start = int(state.step)
     frozen = jax.device_put(run.frozen, mesh.replicated(device_mesh))
     state = dataclasses.replace(state, frozen=frozen)
@@ -164,23 +168,24 @@ def train(
     meter = Meter(
       writer,
       clock,
-      journal=notes.journal(start),
+      journal=notes.journal(start, sum(clock.totals.values())),
       flops=programs.flops,
       chips=device_mesh.size,
       peak=peak_flops(device_mesh),
     )
+    process = jax.process_index() if jax.process_count() > 1 else None
     log = hooks.Log(
       writer,
       meter,
       total=run.steps,
       every=settings.log_every,
       also=(config.eval.every, settings.save_every),
-      explain=debug.DebugBatch(stream.at, workdir),
+      explain=debug.DebugBatch(stream.at, workdir, process=process),
     )
     evaluate = hooks.Evaluate(
       writer,
       clock,
-      lambda variables: stop.run(scorer, variables),
+      evaluated,
       notes.keep_best(run.kwargs),
       memory,
       every=config.eval.every,
@@ -216,20 +221,25 @@ def train(
       stopping=stopping,
     )
     if outcome.stopped:
+      reason = stop.reason or hosts.asked()
       if outcome.pending:
         memory[PENDING] = outcome.step
       if outcome.step > start:
         log.flush(outcome.step)
         save.now(outcome.step, outcome.state)
-        print(f"stopped after step {outcome.step}, saved: {stop.reason}", flush=True)
-      notes.end(outcome.step, "stopped")
-      raise interrupt.Interrupted(stop.reason)
+        print(f"stopped after step {outcome.step}, saving: {reason}", flush=True)
+      with clock.measure("save"):
+        checkpoints.wait()
+      notes.end(outcome.step, "stopped", clock.lap())
+      raise interrupt.Interrupted(reason)
     if "last" not in memory:  # a run that was stopped before its first evaluation, and cut short
       evaluate(outcome.step, outcome.state, {}, last=True)
     board.add_hyperparameters(writer, config.to_dict(), memory["last"])
-    notes.end(outcome.step, "done")
+    with clock.measure("save"):
+      checkpoints.wait()
+    notes.end(outcome.step, "done", clock.lap())
     result = {**memory["last"], "best": memory["best"], "protocol": config.eval.protocol}
-  return {**result, "run": meter.summary()}
+    return {**result, "run": meter.summary()}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -266,6 +276,7 @@ def main(argv: Sequence[str]) -> None:
     except OSError as error:
       raise writing_failed(error) from error
     print(json.dumps(metrics), flush=True)
+    interrupt.leave(0)  # it is done: a signal from now on stops nothing
 
 
 def writing_failed(error: OSError) -> Exception:

@@ -63,16 +63,17 @@ class Notes:
     writer.add_text("config", f"```\n{self._config.to_json_best_effort(indent=2)}\n```", step)
     return writer
 
-  def journal(self, step: int) -> Journal | None:
-    """Begins an attempt in the journal; None in the processes that do not write."""
+  def journal(self, step: int, elapsed: float) -> Journal | None:
+    """Notes an attempt that began `elapsed` seconds ago; None in processes that do not write."""
     if hosts.is_writer():
-      self._journal = Journal(self._workdir / "journal.jsonl", step=step)
+      path = self._workdir / "journal.jsonl"
+      self._journal = Journal(path, step=step, elapsed=elapsed)
     return self._journal
 
-  def end(self, step: int, why: str) -> None:
-    """Ends the attempt."""
+  def end(self, step: int, why: str, seconds: Mapping[str, float]) -> None:
+    """Notes the end of the attempt, and the time since the last lap."""
     if self._journal is not None:
-      self._journal.end(step, why)
+      self._journal.end(step, why, seconds)
 
   def keep_best(self, kwargs: Mapping[str, Any]) -> Callable[[Any, int, Mapping[str, float]], None]:
     """Returns a function of (variables, step, metrics) that keeps the weights of the network."""

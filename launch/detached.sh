@@ -3,7 +3,8 @@
 usage='usage: launch/detached.sh start FOLDER -- COMMAND...   refused while one runs in FOLDER
        launch/detached.sh status FOLDER                "none", "running" or "ended STATUS"
        launch/detached.sh follow FOLDER                its output until it ends; then its exit status
-       launch/detached.sh stop FOLDER                  SIGTERM, waits until it has ended
+       launch/detached.sh stop FOLDER [SECONDS]        SIGTERM, waits until it has ended; SIGKILL
+                                                       after SECONDS (default 300)
 
 FOLDER gets the files log, pid and status.'
 set -euo pipefail
@@ -59,9 +60,17 @@ case $action in
     exit "${ended#ended }"
     ;;
   stop)
+    patience=${1-300}
+    [[ $patience =~ ^(0|[1-9][0-9]{0,5})$ ]] || die "SECONDS is a whole number, found '$patience'"
     if [[ $(state) == running ]]; then
       kill -TERM "$(<"$folder/pid")" 2>/dev/null || true # once: a second one ends without saving
-      while [[ $(state) == running ]]; do sleep 0.1; done
+      until=$((SECONDS + patience))
+      while [[ $(state) == running ]] && ((SECONDS <= until)); do sleep 0.1; done
+      # The whole group: what it started would hold the accelerator.
+      [[ $(state) != running ]] || kill -KILL -- "-$(<"$folder/pid")" 2>/dev/null || true
+      until=$((SECONDS + 30)) # a process inside the kernel outlives even that
+      while [[ $(state) == running ]] && ((SECONDS <= until)); do sleep 0.1; done
+      [[ $(state) != running ]] || die "$folder: still runs 30 s after SIGKILL"
     fi
     state; echo
     ;;

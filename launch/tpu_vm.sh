@@ -7,7 +7,8 @@ usage='usage: launch/tpu_vm.sh ACTION --name=NAME --zone=ZONE [OPTIONS] [-- COMM
   run      start COMMAND on every host, detached; returns at once
   logs     what the command prints on one host (--worker=0), until it ends; then its exit status
   status   "none", "running" or "ended STATUS" of every host
-  stop     SIGTERM to the command on every host: it saves and ends with status 75
+  stop     SIGTERM to the command on every host: it saves and ends with status 75; SIGKILL after
+           300 s
   resume   all of it until COMMAND has ended well: create, ship, run; again after a preemption or a
            lost host, with the same COMMAND, which goes on from its last checkpoint
   delete   give the TPU back

@@ -233,11 +233,12 @@ def test_the_siamese_step_asks_for_two_frames() -> None:
 def test_phases_follow_each_other() -> None:
   """And each is compiled once, when its first step comes."""
   run = Run(turntable_gan.get_config("smoke"))
-  compiled = iter("ab")
+  compiled = iter([("a", 1.0), ("b", 2.0)])
   shapes = {"low": jax.ShapeDtypeStruct((4, 1, 32, 32, 3), jnp.float32)}
   one = mesh.make_mesh(jax.devices()[:1])
   step_at = Programs(run, one, shapes, 32, lambda function: next(compiled))
   assert [step_at(step) for step in (0, 5, 6, 9, 0)] == ["a", "a", "b", "b", "a"]
+  assert (step_at.flops(5), step_at.flops(6)) == (1.0, 2.0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

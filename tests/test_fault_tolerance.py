@@ -29,7 +29,7 @@ def arguments(data_dir: Path, steps: int = 60) -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
 def test_three_kills_change_no_bit(number: signal.Signals, data_dir: Path, tmp_path: Path) -> None:
-  """A GAN with two phases, a real process; docs/RESULTS.md has twenty kills."""
+  """A GAN with two phases, a real process; docs/FAULTS.md has twenty kills."""
   kills = 3 if number == signal.SIGKILL else 2
   found = kill.kill_test(arguments(data_dir), tmp_path, kills=kills, number=number, seed=2)
   assert found["kills"] == kills
@@ -47,7 +47,6 @@ class StopAfter(interrupt.Interrupt):
     self.calls -= 1
     if self.calls == 0:
       self.request("test")
-      time.sleep(0.0)
     if self.requested:
       raise interrupt.Interrupted(self.reason)
     return super().run(function, *given, **named)
@@ -68,23 +67,23 @@ def evaluated(data_dir: Path) -> Any:
   return config
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6])
 def test_a_stop_while_compiling_or_evaluating_changes_no_bit(
   calls: int, undisturbed: Path, data_dir: Path, tmp_path: Path
 ) -> None:
   with pytest.raises(interrupt.Interrupted, match="test"):
     train.train(evaluated(data_dir), tmp_path, stop=StopAfter(calls))
-  # First phase compiled, evaluation, second phase compiled, two evaluations.
-  reached = {1: [], 2: ["3", "4"], 3: ["3", "6"], 4: ["6", "8"], 5: ["9", "10"]}[calls]
+  # First weights, first phase compiled, evaluation, second phase compiled, two evaluations.
+  saved = {1: [], 2: [], 3: ["3", "4"], 4: ["3", "6"], 5: ["6", "8"], 6: ["9", "10"]}
   kept = [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
-  assert sorted(kept, key=int) == reached
+  assert sorted(kept, key=int) == saved[calls]
   assert train.train(evaluated(data_dir), tmp_path)["step"] == 10
   expected, found = saved_arrays(undisturbed, 10), saved_arrays(tmp_path, 10)
   assert [name for name in expected if expected[name].tobytes() != found[name].tobytes()] == []
   for name in ("history.json", "best.safetensors"):
     assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
   ends = [r["why"] for r in goodput.read(tmp_path / "journal.jsonl") if r["event"] == "end"]
-  assert ends == ["stopped", "done"]
+  assert ends == (["done"] if calls == 1 else ["stopped", "done"])
 
 
 def test_the_memory_of_plateaus_outlives_a_stop(data_dir: Path, tmp_path: Path) -> None:
@@ -99,7 +98,7 @@ def test_the_memory_of_plateaus_outlives_a_stop(data_dir: Path, tmp_path: Path) 
 
   whole = train.train(config(), tmp_path / "whole")
   with pytest.raises(interrupt.Interrupted):
-    train.train(config(), tmp_path / "stopped", stop=StopAfter(3))  # the second evaluation
+    train.train(config(), tmp_path / "stopped", stop=StopAfter(4))  # the second evaluation
   resumed = train.train(config(), tmp_path / "stopped")
   assert whole["step"] == resumed["step"] == 6
   assert whole["best"] == resumed["best"]
@@ -109,7 +108,7 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
   undisturbed: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
   with pytest.raises(interrupt.Interrupted):
-    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(4))
+    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(5))
   arrays = max(
     (path for path in (tmp_path / "checkpoints" / "8" / "state").rglob("*") if path.is_file()),
     key=lambda path: path.stat().st_size,
@@ -127,7 +126,7 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
 def test_another_mesh_goes_on_with_a_run(undisturbed: Path, data_dir: Path, tmp_path: Path) -> None:
   """Eight devices, then parameters split over four and frames over two: the same to rounding."""
   with pytest.raises(interrupt.Interrupted):
-    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(2))
+    train.train(evaluated(data_dir), tmp_path, stop=StopAfter(3))
   config = evaluated(data_dir)
   config.mesh.update(rows=2, parameters="fsdp")
   result = train.train(config, tmp_path)

@@ -16,6 +16,8 @@ Variants, joined by commas:
   siamese single         two frames and their agreement (default), or one frame at a time
   srgb                   for 8-bit pictures instead of raw light
   l1                     L1 instead of VGG-19 and pixels
+  whole                  whole frames, as published, each on four accelerators; recomputes in the
+                         backward pass. 917x1374: "flip" moves a mosaic by a row
   quick smoke pod        sizes
 """
 
@@ -50,6 +52,13 @@ def _l1(config: ConfigDict) -> None:
   config.phases.all.loss = ConfigDict({"l1": 1.0})
 
 
+def _whole(config: ConfigDict) -> None:
+  config.data.crop = 917
+  config.data.crop_width = 1374
+  config.mesh.rows = 4
+  config.model.kwargs.remat = True
+
+
 def _srgb(config: ConfigDict) -> None:
   config.model.kwargs.input_kind = "srgb"
 
@@ -71,6 +80,7 @@ VARIANTS: dict[str, base.Change] = {
   "single": _single,
   "srgb": _srgb,
   "l1": _l1,
+  "whole": _whole,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

@@ -20,7 +20,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from llve_jax.errors import UserError
-from llve_jax.io import manifest, orbax_errors, retention
+from llve_jax.io import damaged, manifest, orbax_errors, retention, run_note
 from llve_jax.io.bundle import check_matches
 from llve_jax.io.processes import from_first, shared_folder, which_processes
 
@@ -71,8 +71,11 @@ class Checkpoints:
     if jax.process_index() == 0:
       for unfinished in self._folder.glob(f"*{_UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
+      run_note.remove_unfinished(self._folder)
+    # What the others list may be of some seconds ago (NFS), and all have to do the same.
+    self._latest: int | None = from_first(lambda: max(self._steps(), default=None))
     self._saving = -1
-    notes = {step: self._folder / str(step) / "run" / "run.json" for step in self._steps()}
+    notes = {step: self._folder / str(step) / run_note.FILE for step in self._steps()}
     self._best = retention.Best(retention.read_scores(notes))
     self._policy = retention.policy(keep, every=keep_every, best=self._best if keep_best else None)
     absl.logging.get_absl_logger().addFilter(orbax_errors.unspoken)
@@ -82,7 +85,9 @@ class Checkpoints:
     options = ocp.CheckpointManagerOptions(
       preservation_policy=self._policy,
       async_options=ocp.AsyncOptions(
-        timeout_secs=_TIMEOUT, post_finalization_callback=self._write_manifest
+        timeout_secs=_TIMEOUT,
+        barrier_sync_fn=orbax_errors.unless_failed(ocp.multihost.get_barrier_sync_fn()),
+        post_finalization_callback=self._write_manifest,
       ),
       # Else a damaged description of an old checkpoint would stop it here.
       lightweight_initialize=True,
@@ -98,8 +103,8 @@ class Checkpoints:
 
   @property
   def latest(self) -> int | None:
-    """The step of the newest checkpoint, or None."""
-    return self._manager.latest_step()
+    """The step of the newest checkpoint, or None; the same in all processes."""
+    return self._latest
 
   def save(
     self,
@@ -113,7 +118,8 @@ class Checkpoints:
     """Saves under `step`; returns when the arrays may change, the rest is done in the background.
 
     Args:
-      step: more than that of any checkpoint so far; if it is that of the newest, nothing is done.
+      step: more than that of any checkpoint so far; or that of the newest, then only `iterator`,
+        `memory` and `score` take the place of those saved, at once.
       state: a tree of arrays.
       iterator: a grain iterator whose state is JSON and the same in all processes.
       memory: JSON values.
@@ -123,13 +129,16 @@ class Checkpoints:
       UserError: this save or the one before failed; names the checkpoints that remain.
       TypeError: a value is not JSON.
     """
-    if step == self.latest:
-      return
     if score is not None and not math.isfinite(score):
       score = None
     run = {"iterator": iterator.get_state(), "memory": memory, "score": score}
     run = json.loads(json.dumps(run))  # now, not in the background: `memory` may change
     self.wait()
+    if step == self._latest:
+      if jax.process_index() == 0:
+        run_note.replace(self._folder / str(step), run)
+      self._best.scores[step] = score
+      return
     self._saving = step
     self._best.scores[step] = score
     with self._explained():
@@ -140,10 +149,16 @@ class Checkpoints:
         ),
       )
     if not done:
-      raise ValueError(f"step {step}: expected one after the newest checkpoint, {self.latest}")
+      raise ValueError(f"step {step}: expected one after the newest checkpoint, {self._latest}")
+    self._latest = step
 
   def check(self) -> None:
-    """Raises the UserError of a save that has failed in the background; does not wait for it."""
+    """Raises the UserError of a save that has failed in the background; does not wait for it.
+
+    In the process in which it failed, that is; the others may learn of it after a long time.
+    """
+    # Not `check_for_errors`: that takes the error from the thread that is to stop because of it,
+    # which would then delete the older checkpoints.
     if not self._manager.is_saving_in_progress():
       self.wait()
 
@@ -189,10 +204,11 @@ class Checkpoints:
         break
       faults[step] = fault
     else:
-      raise UserError(self._none_left(faults))
+      raise UserError(damaged.none_left(self._folder, faults))
     iterator.set_state(restored["run"]["iterator"])
+    self._latest = step
     if faults:
-      from_first(lambda: self._set_aside(faults, step))
+      from_first(lambda: damaged.set_aside(self._folder, faults, going_on_from=step))
       self._manager.close()
       self._manager = self._open()
     leaves = [restored["state"][name] for name in expected]
@@ -236,31 +252,6 @@ class Checkpoints:
       args=ocp.args.Composite(state=ocp.args.StandardRestore(expected), run=ocp.args.JsonRestore()),
     )
 
-  def _none_left(self, faults: dict[int, str]) -> str:
-    if not faults:
-      return f"{self._folder}: holds no checkpoint to restore"
-    return (
-      f"{self._folder}: none of its checkpoints is whole: "
-      + "; ".join(f"{step}: {fault}" for step, fault in faults.items())
-      + ". Put a good copy of one in its place and give the same command again, or begin from the "
-      "first step in another folder (--workdir)"
-    )
-
-  def _set_aside(self, faults: dict[int, str], good: int) -> None:
-    """Renames checkpoints; at any moment of it the folder can be restored as before."""
-    for step, fault in faults.items():
-      path = self._folder / str(step)
-      try:
-        target = manifest.set_aside(path)
-      except OSError as error:
-        raise UserError(
-          f"{path}: {fault}; cannot be renamed ({error.strerror}); move it away"
-        ) from error
-      print(
-        f"{path}: damaged: {fault}; set aside as {target.name}, going on from step {good}",
-        flush=True,
-      )
-
   def _steps(self) -> list[int]:
     """Of the checkpoints on disk, in order."""
     names = (path.name for path in self._folder.iterdir() if path.is_dir())
@@ -277,17 +268,19 @@ class Checkpoints:
     """Makes a UserError of what the storage says to a save."""
     try:
       yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, jax.errors.JaxRuntimeError) as error:
       reason = orbax_errors.of_storage(error)
       if reason is None:
         raise
       # It has forgotten the checkpoints that it would have deleted after this one.
       failed, self._manager = self._manager, self._open()
-      with contextlib.suppress(OSError, ValueError):
-        failed.close()
+      if jax.process_count() == 1:  # else its threads may wait for other processes
+        with contextlib.suppress(OSError, ValueError):
+          failed.close()
       if jax.process_index() == 0:
         # It takes room. Threads may still write in it; what they leave goes at the next start.
         shutil.rmtree(self._folder / f"{self._saving}{_UNFINISHED}", ignore_errors=True)
+      self._latest = max(self._steps(), default=None)
       steps = ", ".join(str(step) for step in self._steps())
       older = (
         f"older checkpoints (steps {steps}) remain usable" if steps else "there is no older one"

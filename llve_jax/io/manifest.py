@@ -1,11 +1,14 @@
 """What a folder of files should hold: size and CRC32 of each, to tell damage from a whole copy."""
 
+import contextlib
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from llve_jax.errors import UserError
 from llve_jax.io.atomic import replacing
 
 NAME = "manifest.json"
@@ -27,8 +30,55 @@ def write(folder: Path, *, without: tuple[str, ...] = ()) -> None:
     for path in sorted(folder.rglob("*"))
     if path.is_file() and (name := path.relative_to(folder).as_posix()) not in (NAME, *without)
   }
-  with replacing(folder / NAME) as temporary, open(temporary, "w") as file:
-    json.dump({"files": files}, file, indent=1)
+  _put(folder, files)
+
+
+def replace(folder: Path, name: str, content: bytes) -> None:
+  """Replaces a file that is listed; whenever this is cut short, `fault` finds nothing wrong.
+
+  First both contents are listed, then the file is replaced, then the new one alone is listed.
+
+  Args:
+    folder: holds the files; without a manifest there is nothing to list.
+    name: path of the file relative to `folder`.
+    content: what it shall hold.
+
+  Raises:
+    OSError: something cannot be written; the file is the old one or the new one.
+    UserError: the manifest is damaged.
+  """
+  try:
+    files = json.loads((folder / NAME).read_text())["files"]
+    before = dict(files[name])
+  except FileNotFoundError:
+    files, before = None, {}
+  except (ValueError, KeyError, TypeError) as error:
+    raise UserError(
+      f"{folder / NAME}: expected a list of files with {name}, found something else; give the same "
+      "command again, which sets this checkpoint aside"
+    ) from error
+  other = before.pop("or", None)
+  if other and not _difference(folder, name, other):
+    before = other  # the last time it was cut short before the file was replaced
+  after = {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
+  if files is not None:
+    _put(folder, files | {name: {**after, "or": before}})
+  with _written(folder / name) as file:
+    file.write(content)
+  if files is not None:
+    _put(folder, files | {name: after})
+
+
+def _put(folder: Path, files: dict[str, dict[str, Any]]) -> None:
+  with _written(folder / NAME) as file:
+    file.write(json.dumps({"files": files}, indent=1).encode())
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+  """A file that takes the place of `path` once it is whole, and on the disk."""
+  with replacing(path) as temporary, open(temporary, "wb") as file:
+    yield file
     file.flush()
     os.fsync(file.fileno())
 
@@ -68,6 +118,9 @@ def set_aside(path: Path) -> Path:
 
 
 def _difference(folder: Path, name: str, entry: dict[str, Any]) -> str:
+  """What is wrong with a file; "" if it is as its entry says, or as the entry in "or" does."""
+  if "or" in entry and not _difference(folder, name, entry["or"]):
+    return ""
   expected = f"expected {entry['bytes']} bytes with CRC32 {entry['crc32']}"
   try:
     size = (folder / name).stat().st_size

@@ -51,16 +51,22 @@ class Collective:
 
 
 def find(module: Module, chips: int) -> list[Collective]:
-  """Every exchange of a program for `chips` chips."""
-  found = []
-  for call in module.calls.values():
+  """Every exchange of a program for `chips` chips.
+
+  One that goes on behind other kernels is named by each of them, with the same channel; it counts
+  once, as often as it is started.
+  """
+  found: dict[str, Collective] = {}
+  for name, call in module.calls.items():
     for one in call.computation.instructions.values():
       kind = one.opcode.removesuffix("-start")
-      if kind in KINDS:
-        group = _group(one.attributes, chips)
-        if group > 1:
-          found.append(Collective(kind, _bytes(one, kind, group), group, call.times))
-  return found
+      if kind not in KINDS or (group := _group(one.attributes, chips)) < 2:
+        continue
+      channel = re.search(r"channel_id=(\d+)", one.attributes)
+      key = channel[1] if channel else f"{name} {one.name}"
+      times = min(call.times, found[key].times) if key in found else call.times
+      found[key] = Collective(kind, _bytes(one, kind, group), group, times)
+  return list(found.values())
 
 
 def _bytes(one: Instruction, kind: str, group: int) -> int:

@@ -1,8 +1,8 @@
 """Compiles a program for a slice that is not there, and says what the compiler thinks of it.
 
 Three things of XLA need care. Its cost analysis counts the body of a loop once; here loops count as
-often as they run (`hlo.Module.trips`). Its time (`optimal_seconds`) takes off a second for every
-custom call, of which a program may have hundreds that cost nothing; they are added back. That a
+often as they run (`hlo.Module.trips`). Its time (`optimal_seconds`) takes off a second for most
+custom calls, of which a program may have hundreds that cost nothing; they are added back. That a
 program does not fit in memory is an error, whose message is read.
 """
 
@@ -187,23 +187,37 @@ def _work(compiled: jax.stages.Compiled, topology: Topology, operations: float) 
   analysis: Any = compiled.cost_analysis()
   cycles, cycles_once = module.cycles(), module.cycles(loops=False)
   moved, moved_once = (module.traffic(loops=loops, hbm_only=False) for loops in (True, False))
-  seconds = analysis.get("optimal_seconds", 0.0) + _custom_calls(module)
+  kernels_once = cycles_once / topology.chip.clock
+  seconds = _xla_seconds(analysis.get("optimal_seconds", 0.0), kernels_once, module)
   return Work(
     flops=operations,
     cycles=cycles,
     hbm_bytes=module.traffic(),
     xla_flops=analysis.get("flops", 0.0),
     xla_bytes=analysis.get("bytes accessed", 0.0) * moved / max(1, moved_once),
-    xla_seconds=seconds * cycles / max(1, cycles_once) if seconds > 0 else None,
+    xla_seconds=None if seconds is None else seconds * cycles / max(1, cycles_once),
     collectives=tuple(collectives.find(module, topology.size)),
     unknown_loops=sum(trips is None for _, trips in module.loops()),
   )
 
 
-def _custom_calls(module: hlo.Module) -> int:
-  """Those for which XLA's cost analysis takes off a second each."""
-  return sum(
-    one.opcode == "custom-call" and 'custom_call_target="AllocateBuffer"' not in one.attributes
+def _xla_seconds(told: float, kernels: float, module: hlo.Module) -> float | None:
+  """XLA's time of a program, loops once, with the seconds that it took off for custom calls.
+
+  Which ones it took off is not written; so as many whole seconds are added, at most one for each
+  custom call, as bring it closest to the sum over kernels. None where that is too long to tell.
+
+  Args:
+    told: `optimal_seconds`.
+    kernels: seconds by the cycles of the kernels, loops once.
+    module: the program.
+  """
+  calls = sum(
+    one.opcode == "custom-call"
     for call in module.calls.values()
     for one in call.computation.instructions.values()
   )
+  if calls and kernels > 0.5:
+    return None
+  seconds = told + min(calls, max(0, round(kernels - told)))
+  return seconds if seconds > 0 else None

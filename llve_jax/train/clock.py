@@ -4,12 +4,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-STEPS = "compute"
-KINDS = (STEPS, "data", "compile", "evaluation", "save", "restore", "other")
+STEPS, OTHER = "compute", "other"
+KINDS = (STEPS, "data", "compile", "evaluation", "save", "restore", OTHER)
 
 
 class Clock:
-  """Splits the time since it was made into `KINDS`; what is not measured is "compute", the steps.
+  """Splits the time since it was made into `KINDS`; what is not measured is "other".
 
   Every second counts once: what is measured within a measurement is no part of the outer one. The
   seconds of all laps and kinds together are those that have passed.
@@ -25,7 +25,7 @@ class Clock:
     """Starts at once; `now` gives seconds, and should not go backwards."""
     self._now = now
     self._since = now()
-    self._kinds = [STEPS]
+    self._kinds = [OTHER]
     self._totals = dict.fromkeys(KINDS, 0.0)
     self._lap = dict.fromkeys(KINDS, 0.0)
 

@@ -1,6 +1,7 @@
 """Which process of how many this one is, read from flags, the environment, Slurm or a TPU pod."""
 
 import dataclasses
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -35,6 +36,24 @@ class Cluster:
     """Host and port of process 0."""
     host, _, port = self.coordinator.rpartition(":")
     return host.strip("[]"), int(port)
+
+  @property
+  def interface(self) -> str:
+    """Where process 0 listens: the coordinator's own address if only this host has it, or ""."""
+    host, _ = self.address
+    if host.lower() == "localhost":
+      return "127.0.0.1"
+    try:
+      address = ipaddress.ip_address(host)
+    except ValueError:  # a name, which may mean something else on this host than on the others
+      return ""
+    return host if address.is_loopback else ""
+
+  @property
+  def bind(self) -> str | None:
+    """The same with the port, for JAX; None: all addresses."""
+    host, (_, port) = self.interface, self.address
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if host else None
 
 
 def tpu_metadata() -> tuple[str, int, int] | None:

@@ -5,7 +5,7 @@ one file of JSON lines, each line written at once:
 
   {"event": "start", "attempt": 0, "wall": 1.7e9, "step": 0}
   {"event": "progress", "attempt": 0, "wall": 1.7e9, "step": 20, "seconds": {"compute": 9.5, ...}}
-  {"event": "end", "attempt": 0, "wall": 1.7e9, "step": 20, "why": "done"}
+  {"event": "end", "attempt": 0, "wall": 1.7e9, "step": 20, "why": "done", "seconds": {...}}
 
 "wall" is the time of day, "seconds" those since the record before, by kind, from a clock that only
 goes forward (`train.clock`). What a kill has cut off is skipped when the file is read.
@@ -176,12 +176,20 @@ class Journal:
     tally: all attempts so far added up.
   """
 
-  def __init__(self, path: Path, *, step: int, wall: Callable[[], float] = time.time) -> None:
+  def __init__(
+    self,
+    path: Path,
+    *,
+    step: int,
+    elapsed: float = 0.0,
+    wall: Callable[[], float] = time.time,
+  ) -> None:
     """Begins an attempt.
 
     Args:
       path: the file; made if need be.
       step: steps taken already, those of the checkpoint that the attempt goes on from.
+      elapsed: seconds since it began, those that the first record will tell of.
       wall: time of day, in seconds.
 
     Raises:
@@ -192,7 +200,7 @@ class Journal:
     for record in read(path):
       self.attempt = max(self.attempt, record["attempt"] + 1)
       self.tally.add(record)
-    self._append("start", step)
+    self._append("start", step, ago=elapsed)
 
   def progress(self, step: int, seconds: Mapping[str, float]) -> None:
     """Notes the steps taken so far and the seconds since the last record, see `Clock.lap`.
@@ -205,16 +213,17 @@ class Journal:
     """
     self._append("progress", step, seconds={kind: s for kind, s in seconds.items() if s})
 
-  def end(self, step: int, why: str) -> None:
-    """Notes that the attempt ends and why, such as "done" or "stopped".
+  def end(self, step: int, why: str, seconds: Mapping[str, float]) -> None:
+    """Notes that the attempt ends and why, such as "done" or "stopped"; else as `progress`.
 
     Raises:
       UserError: the file cannot be written.
     """
-    self._append("end", step, why=why)
+    self._append("end", step, why=why, seconds={kind: s for kind, s in seconds.items() if s})
 
-  def _append(self, event: str, step: int, **more: Any) -> None:
-    record = {"event": event, "attempt": self.attempt, "wall": self._wall(), "step": step, **more}
+  def _append(self, event: str, step: int, *, ago: float = 0.0, **more: Any) -> None:
+    wall = self._wall() - ago
+    record = {"event": event, "attempt": self.attempt, "wall": wall, "step": step, **more}
     try:
       # Opened each time, since folders that are a bucket write a file when it is closed. The line
       # break comes first, too: it ends a line that a kill has cut off.

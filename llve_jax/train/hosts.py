@@ -32,7 +32,6 @@ __all__ = [
   "agree",
   "ask",
   "asked",
-  "barrier",
   "broadcast",
   "find_cluster",
   "finish",
@@ -71,14 +70,15 @@ _job: _Job | None = None
 def initialize(
   cluster: Cluster | None,
   *,
-  wait: float = 120.0,
+  wait: float = 300.0,
   heartbeat: float = 30.0,
   same: Mapping[str, str] | None = None,
 ) -> None:
   """Joins the job; to be called before any device is used. None: this process is alone.
 
   From then on the loss of another process ends this one with `EXIT_LOST`: at once when it died,
-  after `heartbeat` when its host fell silent.
+  after `heartbeat` when its host fell silent. An error of another one ends it with that one's exit
+  status.
 
   Args:
     cluster: this process's place in the job.
@@ -87,7 +87,8 @@ def initialize(
     same: values, by what they are called, that must be equal in all processes; short ones.
 
   Raises:
-    UserError: the others do not come or were started differently; says which.
+    UserError: others were started differently; says which.
+    SystemExit: with `EXIT_LOST`: others did not come; which, is said on stderr.
   """
   global _job
   if cluster is None:
@@ -95,13 +96,19 @@ def initialize(
   links: dict[int, roll.Link]
   relay = None
   same = {} if same is None else same
-  if cluster.process == 0:
-    links = roll.call(cluster.address[1], cluster.processes, wait=wait, same=same)
-  else:
-    place = (cluster.process, cluster.processes)
-    links = {0: roll.answer(cluster.address, *place, wait=wait, same=same)}
-    relay = Relay(cluster.address)
+  try:
+    if cluster.process == 0:
+      listen = (cluster.interface, cluster.address[1])
+      links = roll.call(listen, cluster.processes, wait=wait, same=same)
+    else:
+      place = (cluster.process, cluster.processes)
+      links = {0: roll.answer(cluster.address, *place, wait=wait, same=same)}
+      relay = Relay(cluster.address)
+  except roll.AbsentError as error:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(EXIT_LOST) from None
   lifeline = Lifeline(cluster.process, cluster.processes, links, heartbeat=heartbeat)
+  _job = _Job(cluster, lifeline, relay)
   jax.config.update("jax_cpu_collectives_implementation", "gloo")
   # It takes SIGTERM for itself; see `interrupt`.
   jax.config.update("jax_enable_preemption_service", False)
@@ -113,26 +120,27 @@ def initialize(
     cluster_detection_method="deactivate",
     initialization_timeout=60,
     heartbeat_timeout_seconds=max(_JAX_HEARTBEAT_SECONDS, round(4 * heartbeat)),
+    coordinator_bind_address=cluster.bind,
   )
-  _job = _Job(cluster, lifeline, relay)
 
 
 @contextlib.contextmanager
 def joined(
   cluster: Cluster | None,
   *,
-  wait: float = 120.0,
+  wait: float = 300.0,
   heartbeat: float = 30.0,
   same: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
   """`initialize`, and an orderly end: of all processes when it is left, of this one on an error.
 
   With several processes an error does not leave this context: it is shown, the others are told,
-  and the process ends with 2 (a `UserError`) or 1 instead of waiting for them at its exit. If it is
-  a collective that broke because another process died, this one ends with `EXIT_LOST`.
+  and the process ends with 2 (a `UserError`) or 1 instead of waiting for them at its exit; they end
+  with the same. If it is a collective that broke because another process died, this one ends with
+  `EXIT_LOST`.
   """
-  initialize(cluster, wait=wait, heartbeat=heartbeat, same=same)
   try:
+    initialize(cluster, wait=wait, heartbeat=heartbeat, same=same)
     yield
   except BaseException as error:
     if _job is not None:
@@ -160,7 +168,7 @@ def _fail(error: BaseException) -> NoReturn:
   sys.stderr.write(shown)
   sys.stderr.flush()
   if code:
-    _job.lifeline.fail(f"{type(error).__name__}: {error}".splitlines()[0][:300])
+    _job.lifeline.fail(f"{type(error).__name__}: {error}".splitlines()[0][:300], code)
   os._exit(code)
 
 
@@ -193,16 +201,6 @@ def ask(reason: str) -> None:
 def asked() -> str:
   """Which other process was asked to stop and why; empty if none was, as far as known here."""
   return "" if _job is None else _job.lifeline.asked
-
-
-def barrier(name: str) -> None:
-  """Waits until all processes are here; every process must call it, in the same order.
-
-  Raises:
-    RuntimeError: another process is at another place; names both.
-  """
-  if _job is not None and len(set(names := _gather(name))) > 1:
-    raise RuntimeError(f"the processes are at different places: {names}")
 
 
 def broadcast(value: Any) -> Any:

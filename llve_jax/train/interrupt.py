@@ -122,9 +122,10 @@ class Interrupt:
     while not done.wait(_POLL_SECONDS):
       if self.requested or hosts.asked():
         break
+    finished = done.is_set()  # before the look at the errors: they are complete then
     if errors:
       raise errors[0]
-    if hosts.agree(not done.is_set()):
+    if hosts.agree(not finished):
       raise Interrupted(self.reason or hosts.asked())
     return outcome[0]
 

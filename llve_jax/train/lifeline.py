@@ -3,7 +3,8 @@
 JAX's own coordination service ends the others too, but by SIGABRT with a stack trace, and in the
 case of a process in the middle of other work minutes later. Here a process that dies closes its
 connection and a host that fails falls silent: at once, or after the heartbeat, the others say which
-one it was and end with `EXIT_LOST`.
+one it was and end with `EXIT_LOST`. One that ends with an error says so before, and with which exit
+status: the others end with the same one, as starting again may be of no use.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llve_jax.train.roll import Link
+from llve_jax.train.link import Link
 
 EXIT_LOST = 76
 # How long a process that hears of another's error may still run: most often it has the same error,
@@ -33,11 +34,19 @@ class _LostError(Exception):
     self.process, self.reason = process, reason
 
 
-def end(message: str) -> None:
-  """Ends this process at once with `EXIT_LOST`, whatever its other threads wait for."""
+class _FailedError(Exception):
+  """Ends the watch: `process` ends with the exit status `code`, because of `reason`."""
+
+  def __init__(self, process: int, reason: str, code: int):
+    super().__init__(process, reason, code)
+    self.process, self.reason, self.code = process, reason, code
+
+
+def end(message: str, code: int) -> None:
+  """Ends this process at once with `code`, whatever its other threads wait for."""
   # Not print: another thread may hold the lock of the stream for ever.
-  os.write(2, f"error: {message}\n".encode())
-  os._exit(EXIT_LOST)
+  os.write(2, f"error: {message}\n".encode(errors="backslashreplace"))
+  os._exit(code)
 
 
 class Lifeline:
@@ -56,7 +65,7 @@ class Lifeline:
     links: Mapping[int, Link],
     *,
     heartbeat: float,
-    on_loss: Callable[[str], None] = end,
+    on_end: Callable[[str, int], None] = end,
   ):
     """Starts to watch.
 
@@ -65,11 +74,12 @@ class Lifeline:
       processes: in all.
       links: to the others, by process: of process 0 to all, of another one to 0.
       heartbeat: seconds of silence after which a process counts as lost.
-      on_loss: called in the thread, with a message, when one is.
+      on_end: called in the thread, with a message and the exit status, when this process has to
+        end because another one did.
     """
     self._process, self._processes = process, processes
     self._links = dict(links)
-    self._heartbeat, self._on_loss = heartbeat, on_loss
+    self._heartbeat, self._on_end = heartbeat, on_end
     self._heard = dict.fromkeys(self._links, time.monotonic())
     # The one queue that a signal handler may put something in, whatever it interrupts.
     self._to_send: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -82,9 +92,9 @@ class Lifeline:
     """Tells all processes that this one was asked to stop; may be called in a signal handler."""
     self._to_send.put(self._message("asked", reason))
 
-  def fail(self, reason: str) -> None:
-    """Tells all processes that this one ends with an error, and stops to watch."""
-    self._to_send.put(self._message("failed", reason))
+  def fail(self, reason: str, code: int) -> None:
+    """Tells all processes that this one ends with exit status `code`, and stops to watch."""
+    self._to_send.put({**self._message("failed", reason), "code": code})
     self.close()
 
   def relax(self) -> None:
@@ -116,25 +126,33 @@ class Lifeline:
     except _LostError as lost:
       if self._relaxed.is_set():
         return
-      self._send({"kind": "lost", "process": lost.process, "text": lost.reason}, strict=False)
-      self._on_loss(
+      self._send({"kind": "lost", "process": lost.process, "text": lost.reason})
+      self._on_end(
         f"process {lost.process} of {self._processes} was lost: {lost.reason}; start the job "
-        "again, it goes on from the last checkpoint"
+        "again, it goes on from the last checkpoint",
+        EXIT_LOST,
+      )
+    except _FailedError as failed:
+      if self._relaxed.is_set():
+        return
+      self._on_end(
+        f"process {failed.process} of {self._processes} ended with status {failed.code}, and so "
+        f"does this one: {failed.reason}",
+        failed.code,
       )
     except Exception as error:  # without a watch a loss would be waited for for ever
-      self._on_loss(f"the other processes cannot be watched any more: {error!r}")
+      self._on_end(f"the other processes cannot be watched any more: {error!r}", EXIT_LOST)
     finally:
       for link in self._links.values():
         link.close()
 
-  def _send(self, message: dict[str, Any], *, skip: int | None = None, strict: bool = True) -> None:
+  def _send(self, message: dict[str, Any], *, skip: int | None = None) -> None:
     for process, link in self._links.items():
-      try:
+      # A broken connection is noticed by `_receive`, which first reads why the other one ended;
+      # one that is stuck by `_check_silence`.
+      with contextlib.suppress(OSError):
         if process != skip:
           link.send(message)
-      except OSError as error:
-        if strict:
-          raise _LostError(process, f"its connection broke ({error})") from error
 
   def _receive(self) -> None:
     # What has come in is read before anyone is judged silent: this process may have slept.
@@ -162,7 +180,7 @@ class Lifeline:
     elif kind == "failed":
       self._send(message, skip=sender)
       if not self._closing.wait(_GRACE_SECONDS):
-        raise _LostError(about, f"it ended with an error: {text}")
+        raise _FailedError(about, text, int(message["code"]) & 255 or 1)
 
   def _check_silence(self) -> None:
     for process in self._links:

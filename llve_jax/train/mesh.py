@@ -6,6 +6,7 @@ are split over `data` by their batch axis and over `rows` by their height: the c
 the rows that neighbours need, so a frame too large for one chip is computed on several.
 """
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,16 +45,18 @@ def first_devices(count: int) -> Sequence[jax.Device]:
   """The first `count` devices of all processes; -1: all.
 
   Raises:
-    UserError: there are fewer, or a process would be left without any.
+    UserError: there are fewer, or processes would have more than others.
   """
   devices = jax.devices()
   if not (count == -1 or 1 <= count <= len(devices)):
     raise UserError(f"mesh.data is {count}; expected -1 (all) or 1 to {len(devices)} devices")
   chosen = devices if count == -1 else devices[:count]
-  if len({device.process_index for device in chosen}) < jax.process_count():
+  of_each = collections.Counter(device.process_index for device in chosen)
+  if len(of_each) < jax.process_count() or len(set(of_each.values())) > 1:
     raise UserError(
-      f"mesh.data is {count}: of {jax.process_count()} processes some would have no device; "
-      "expected -1 (all), or fewer processes"
+      f"mesh.data is {count}, of which the {jax.process_count()} processes would have "
+      f"{', '.join(str(of_each[process]) for process in range(jax.process_count()))}; expected as "
+      "many for each: -1 (all), or fewer processes"
     )
   return chosen
 

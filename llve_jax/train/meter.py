@@ -51,7 +51,7 @@ class Meter:
       self._journal.progress(step, lap)
       self._writer.add_scalar("goodput", self._goodput()["goodput"], step)
     for kind, seconds in lap.items():
-      if kind != STEPS and seconds:
+      if seconds:
         self._writer.add_scalar(f"time/{kind}", seconds, step)
     for name, used in memory_in_use().items():
       self._writer.add_scalar(f"memory/{name}", used, step)

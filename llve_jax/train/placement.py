@@ -62,11 +62,13 @@ def _spec(
     return PartitionSpec()
   if target == FSDP:
     return _longest(shape, mesh.shape[DATA])
-  axes = tuple(target)
-  if isinstance(target, str) or set(axes) - {*mesh.axis_names, None} or len(axes) > len(shape):
+  axes = () if isinstance(target, str) or not isinstance(target, Sequence) else tuple(target)
+  named = [axis for axis in axes if axis is not None]
+  unknown = set(named) - set(mesh.axis_names)
+  if not axes or unknown or len(named) > len(set(named)) or len(axes) > len(shape):
     raise UserError(
       f"mesh.rules: {name} {shape} is to go to {target!r}; expected {REPLICATED!r}, {FSDP!r}, or "
-      f"for each dimension None or one of {', '.join(mesh.axis_names)}"
+      f"for each dimension None or one of {', '.join(mesh.axis_names)}, each once"
     )
   for size, axis in zip(shape, axes, strict=False):
     if axis is not None and size % mesh.shape[axis]:

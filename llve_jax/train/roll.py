@@ -3,130 +3,158 @@
 Process 0 listens at the coordinator's address; each other process says which one it is, how many
 it was told of, and what time it is there. When all have come, all are told to go on; if one does
 not come in time, or they do not fit together, all are told why. One JSON value a line, over TCP.
+Whatever else connects is listened to for a moment, beside the others, and sent away.
 """
 
 import contextlib
-import json
+import dataclasses
+import math
+import selectors
 import socket
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from llve_jax.errors import UserError
+from llve_jax.train.link import Link
 
 # Clocks further apart make ages of files and times in logs meaningless.
 MAX_CLOCK_SECONDS = 60.0
 # A visitor that says nothing in this time is no process of ours.
 _GREETING_SECONDS = 3.0
 _RETRY_SECONDS = 0.3
+# Connections beside those of the job that are listened to at once; each takes a file descriptor.
+_MOST_STRANGERS = 64
 
 
-class Link:
-  """One connection; messages are JSON objects."""
+class AbsentError(Exception):
+  """Some processes did not come in time: no bad input, their hosts may only be late."""
 
-  def __init__(self, connection: socket.socket):
-    """Takes over a connected socket."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.settimeout(10.0)
-    self._connection, self._buffer = connection, b""
 
-  def fileno(self) -> int:
-    """For `select`."""
-    return self._connection.fileno()
+@dataclasses.dataclass(frozen=True)
+class _Greeting:
+  """What a process says when it comes: its number, how many it was told of, its time, `same`."""
 
-  @property
-  def peer(self) -> str:
-    """The other side's address."""
-    return str(self._connection.getpeername()[0])
+  process: int
+  processes: int
+  time: float
+  same: dict[str, str]
 
-  def send(self, message: Mapping[str, Any]) -> None:
-    """Sends one message."""
-    self._connection.sendall(json.dumps(message).encode() + b"\n")
+  @classmethod
+  def of(cls, message: Mapping[str, Any]) -> Self:
+    """Reads a message; OSError if it is not such a one."""
+    process, processes = message.get("process"), message.get("processes")
+    now, same = message.get("time"), message.get("same")
+    if (
+      type(process) is not int  # and no bool
+      or type(processes) is not int
+      or type(now) is not float
+      or not math.isfinite(now)
+      or not isinstance(same, dict)
+      or not all(isinstance(value, str) for value in same.values())
+    ):
+      raise OSError("it sent something else than a greeting")
+    return cls(process, processes, now, same)
 
-  def receive(self, timeout: float = 10.0) -> list[dict[str, Any]] | None:
-    """Waits for bytes; returns the messages they complete, or None at the end of the connection.
 
-    Raises:
-      OSError: nothing came in `timeout` seconds, the connection broke, or it is not one of ours.
-    """
-    self._connection.settimeout(timeout)
-    data = self._connection.recv(1 << 16)
-    if not data:
-      return None
-    *lines, self._buffer = (self._buffer + data).split(b"\n")
-    return [_parse(line) for line in lines]
+class _Visitors:
+  """Those that have come and not yet said who they are; all are listened to at once."""
 
-  def receive_one(self, deadline: float) -> dict[str, Any]:
-    """Waits for one message, and leaves what follows it; OSError if none comes by `deadline`."""
-    line = b""
-    while not line.endswith(b"\n") and len(line) < 1 << 16:
-      self._connection.settimeout(max(deadline - time.monotonic(), 0.01))
-      byte = self._connection.recv(1)
-      if not byte:
-        raise OSError("it closed the connection")
-      line += byte
-    return _parse(line)
+  def __init__(self, listener: socket.socket, most: int):
+    """Admits at most so many at once, beyond that the last ones in place of the first ones."""
+    listener.setblocking(False)
+    self._listener, self._most = listener, most
+    self._until: dict[Link, float] = {}  # in the order in which they came
+    self._selector = selectors.DefaultSelector()
+    self._selector.register(listener, selectors.EVENT_READ)
+
+  def greetings(self, timeout: float) -> Iterator[tuple[Link, _Greeting]]:
+    """Waits until something happens; yields who has greeted, which is nobody most of the times."""
+    for key, _ in self._selector.select(min(timeout, _GREETING_SECONDS)):
+      link = key.fileobj
+      if not isinstance(link, Link):
+        self._admit()
+      elif link in self._until:
+        try:
+          if messages := link.receive(timeout=0.01):
+            greeting = _Greeting.of(messages[0])
+            self._forget(link)
+            yield link, greeting
+          elif messages is None:
+            self._dismiss(link)
+        except TimeoutError:
+          pass  # there was nothing after all
+        except OSError:  # something else that looks for open ports
+          self._dismiss(link)
+    for link, until in list(self._until.items()):
+      if time.monotonic() > until:
+        self._dismiss(link)
 
   def close(self) -> None:
-    """Closes the connection."""
-    with contextlib.suppress(OSError):
-      self._connection.close()
+    """Sends away all that have not greeted."""
+    for link in list(self._until):
+      self._dismiss(link)
+    self._selector.close()
+
+  def _admit(self) -> None:
+    with contextlib.suppress(OSError):  # it has gone again
+      link = Link(self._listener.accept()[0])
+      self._until[link] = time.monotonic() + _GREETING_SECONDS
+      self._selector.register(link, selectors.EVENT_READ)
+    if len(self._until) > self._most:
+      self._dismiss(next(iter(self._until)))
+
+  def _forget(self, link: Link) -> None:
+    self._selector.unregister(link)
+    del self._until[link]
+
+  def _dismiss(self, link: Link) -> None:
+    self._forget(link)
+    link.close()
 
 
-def _parse(line: bytes) -> dict[str, Any]:
-  try:
-    message = json.loads(line)
-  except ValueError as error:
-    raise OSError("it sent something else than JSON") from error
-  if not isinstance(message, dict):
-    raise OSError("it sent something else than JSON objects")
-  return message
-
-
-def call(port: int, processes: int, *, wait: float, same: Mapping[str, str]) -> dict[int, Link]:
+def call(
+  address: tuple[str, int], processes: int, *, wait: float, same: Mapping[str, str]
+) -> dict[int, Link]:
   """What process 0 does: waits for all others and returns the links to them.
 
   Args:
-    port: to listen at, on all addresses.
+    address: where to listen; an empty host: on all addresses of this one.
     processes: in all, this one included.
     wait: seconds.
     same: values, by what they are called, that have to be equal in all processes.
 
   Raises:
-    UserError: the port is taken, some do not come, or a process does not fit; those that came are
-      told the same.
+    UserError: the port is taken, or a process does not fit; those that came are told the same.
+    AbsentError: some do not come; those that came are told so.
   """
   deadline = time.monotonic() + wait
   links: dict[int, Link] = {}
   try:
-    with _listen(port) as listener:
+    with (
+      _listen(address) as listener,
+      contextlib.closing(_Visitors(listener, processes + _MOST_STRANGERS)) as visitors,
+    ):
       while len(links) < processes - 1:
-        listener.settimeout(max(deadline - time.monotonic(), 0.01))
-        try:
-          connection, _ = listener.accept()
-        except TimeoutError:
-          raise UserError(_missing(links, processes, wait, port)) from None
-        link = Link(connection)
-        try:
-          greeting = link.receive_one(time.monotonic() + _GREETING_SECONDS)
-          process = int(greeting["process"])
+        if (left := deadline - time.monotonic()) <= 0:
+          raise AbsentError(_missing(links, processes, wait, address[1]))
+        for link, greeting in visitors.greetings(left):
+          process = greeting.process
           problem = _problem(greeting, processes, same)
-        except (OSError, KeyError, TypeError, ValueError):
-          link.close()  # something else that looks for open ports
-          continue
-        if not problem and process in links and _gone(links[process]):
-          links.pop(process).close()  # it was started anew
-        if not problem and process in links:
-          problem = (
-            f"two processes came as process {process}, from {links[process].peer} and {link.peer}; "
-            "give each its own number (--process_id, LLVE_PROCESS_ID)"
-          )
-        if problem:
-          _tell([link], {"error": problem})
-          raise UserError(problem)
-        links[process] = link
-  except UserError as error:
-    _tell(links.values(), {"error": str(error)})
+          if not problem and process in links and _gone(links[process]):
+            links.pop(process).close()  # it was started anew
+          if not problem and process in links:
+            problem = (
+              f"two processes came as process {process}, from {links[process].peer} and "
+              f"{link.peer}; give each its own number (--process_id, LLVE_PROCESS_ID)"
+            )
+          if problem:
+            _tell([link], {"error": problem})
+            raise UserError(problem)
+          links[process] = link
+  except (UserError, AbsentError) as error:
+    kind = "error" if isinstance(error, UserError) else "absent"
+    _tell(links.values(), {kind: str(error)})
     raise
   _tell(links.values(), {"go": True})
   return links
@@ -145,7 +173,8 @@ def answer(
     same: as for `call`.
 
   Raises:
-    UserError: there is no process 0, or it says that the processes do not fit or did not come.
+    UserError: process 0 says that the processes do not fit.
+    AbsentError: there is no process 0, or it says that others did not come.
   """
   host, port = address
   deadline = time.monotonic() + wait
@@ -157,30 +186,36 @@ def answer(
       link.send({"process": process, "processes": processes, "time": time.time(), "same": same})
       # Process 0 gives up by itself, and says so; this is for the case that it cannot.
       verdict = link.receive_one(time.monotonic() + wait + 5.0)
+      if not {"go", "error", "absent"} & set(verdict):
+        raise OSError("something else answers there")
     except OSError as error:
       problem = str(error)
       if link is not None:
         link.close()
       time.sleep(_RETRY_SECONDS)
       continue
+    if "go" in verdict:
+      return link
+    link.close()
     if "error" in verdict:
-      link.close()
       raise UserError(str(verdict["error"]))
-    return link
-  raise UserError(
+    raise AbsentError(str(verdict["absent"]))
+  raise AbsentError(
     f"process {process} of {processes} found no process 0 at {host}:{port} within {wait:.0f} s "
     f"(last: {problem}); start process 0, check the coordinator's address (--coordinator, "
     f"LLVE_COORDINATOR) and that port {port} there is open to the other hosts"
   )
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(address: tuple[str, int]) -> socket.socket:
+  host, port = address
   try:
-    if socket.has_dualstack_ipv6():
+    if not host and socket.has_dualstack_ipv6():
       return socket.create_server(
-        ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024
+        address, family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024
       )
-    return socket.create_server(("", port), backlog=1024)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server(address, family=family, backlog=1024)
   except OSError as error:
     raise UserError(
       f"process 0 cannot listen at port {port}: {error.strerror or error}; another job on this "
@@ -188,9 +223,9 @@ def _listen(port: int) -> socket.socket:
     ) from error
 
 
-def _problem(greeting: Mapping[str, Any], processes: int, same: Mapping[str, str]) -> str:
+def _problem(greeting: _Greeting, processes: int, same: Mapping[str, str]) -> str:
   """What is wrong with a process that came, or nothing."""
-  process, told, there = greeting["process"], greeting["processes"], greeting["same"]
+  process, told, there = greeting.process, greeting.processes, greeting.same
   if told != processes:
     return (
       f"process 0 was started as one of {processes}, process {process} as one of {told}; start "
@@ -198,7 +233,7 @@ def _problem(greeting: Mapping[str, Any], processes: int, same: Mapping[str, str
     )
   if not 0 < process < processes:
     return f"a process came as number {process}; expected 1 to {processes - 1}"
-  if abs(seconds := greeting["time"] - time.time()) > MAX_CLOCK_SECONDS:
+  if abs(seconds := greeting.time - time.time()) > MAX_CLOCK_SECONDS:
     return (
       f"the clock of process {process} is {abs(seconds):.0f} s "
       f"{'ahead of' if seconds > 0 else 'behind'} that of process 0; expected at most "

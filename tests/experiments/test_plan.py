@@ -180,6 +180,17 @@ def test_scaling_with_too_many_clips_is_refused(compiler: Compiler) -> None:
   assert len(compiler.seen) == 1
 
 
+def test_weights_that_nobody_has_are_not_needed(
+  compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  monkeypatch.delenv("LLVE_VGG19", raising=False)
+  asked = config("smid.py:smoke", vgg19__fallback=False).lock()
+  training = planned.Training(asked)
+  training.compile(EIGHT, 8)
+  assert compiler.seen
+  assert asked.vgg19.file == ""
+
+
 def test_frames_are_split_by_rows(compiler: Compiler) -> None:
   training = planned.Training(config("zero_dce.py:smoke", mesh__rows=2))
   assert training.groups(EIGHT) == 4

@@ -50,7 +50,7 @@ def test_what_it_depends_on_is_named(tmp_path: Path) -> None:
 def test_many_differences_are_counted(tmp_path: Path) -> None:
   path = tmp_path / "config.json"
   path.write_text(json.dumps({str(number): 0 for number in range(10)}))
-  with pytest.raises(UserError, match="and [0-9]+ more"):
+  with pytest.raises(UserError, match=r"and [0-9]+ more"):
     check_settings(path, turntable_gan.get_config("smoke"))
 
 

@@ -1,5 +1,6 @@
 """launch/detached.sh: a command that outlives its caller."""
 
+import subprocess
 import time
 
 STOPPABLE = """
@@ -36,6 +37,20 @@ def test_one_at_a_time_and_a_stop_that_lets_it_save(launch, tmp_path, python):
   assert launch("detached.sh", "stop", tmp_path / "run").stdout == "ended 75\n"
 
 
+def test_a_stop_does_not_wait_for_ever(launch, tmp_path):
+  deaf = "trap '' TERM; sleep 61 & echo $!; sleep 62; sleep 63"
+  folder = tmp_path / "run"
+  launch("detached.sh", "start", folder, "--", "bash", "-c", deaf)
+  while not (child := (folder / "log").read_text().strip()):
+    time.sleep(0.05)
+  begun = time.monotonic()
+  assert launch("detached.sh", "stop", folder, "1").stdout == "ended 137\n"
+  assert 0.9 < time.monotonic() - begun < 8
+  # What it had started has gone too; nobody may have fetched its status yet.
+  found = subprocess.run(["ps", "-o", "stat=", "-p", child], capture_output=True, text=True)
+  assert found.stdout.strip() in ("", "Z")
+
+
 def test_a_command_that_was_killed_has_ended(launch, tmp_path):
   launch("detached.sh", "start", tmp_path, "--", "bash", "-c", "kill -9 $$")
   assert launch("detached.sh", "follow", tmp_path).returncode == 137
@@ -47,6 +62,7 @@ def test_bad_input(launch, tmp_path):
   for arguments, message in [
     ([], "expected an action and a folder"),
     (["start", tmp_path], "no command"),
+    (["stop", tmp_path, "soon"], "SECONDS is a whole number, found 'soon'"),
     (["begin", tmp_path], "unknown action 'begin'"),
     (["follow", tmp_path], "nothing was started there"),
   ]:

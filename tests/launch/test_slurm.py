@@ -29,7 +29,8 @@ def batch(launch, script, tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("status", "again"), [(0, False), (1, False), (2, False), (75, True), (76, True), (137, True)]
+  ("status", "again"),
+  [(0, False), (1, True), (2, False), (75, True), (76, True), (137, True), (139, True)],
 )
 def test_what_can_go_on_goes_back_into_the_queue(batch, status, again):
   done, calls = batch("python", "-m", "experiments.train", status=status)
@@ -40,9 +41,32 @@ def test_what_can_go_on_goes_back_into_the_queue(batch, status, again):
 
 
 def test_not_for_ever(batch):
-  done, calls = batch("true", status=76, SLURM_RESTART_COUNT="3", LLVE_RESTARTS="3")
-  assert done.returncode == 76
-  assert len(calls) == 1
+  for status in (76, 137):
+    done, calls = batch("true", status=status, SLURM_RESTART_COUNT="3", LLVE_RESTARTS="3")
+    assert done.returncode == status
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("limit", "times"), [({}, 3), ({"LLVE_CRASHES": "1"}, 1)])
+def test_crashes_are_counted_by_themselves(batch, tmp_path, limit, times):
+  count = tmp_path / "slurm-12.crashes"
+  for crash in range(times):
+    _, calls = batch("true", status=137 if crash % 2 else 1, **limit)
+    assert calls[1:] == ["scontrol requeue 12"]
+    _, calls = batch("true", status=75, **limit)  # between them, and not counted
+    assert calls[1:] == ["scontrol requeue 12"]
+    assert count.read_text() == f"{crash + 1}\n"
+  done, calls = batch("true", status=137, **limit)
+  assert (done.returncode, len(calls)) == (137, 1)
+  assert not count.exists()
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_the_count_goes_with_the_end(batch, tmp_path, status):
+  batch("true", status=1)
+  assert (tmp_path / "slurm-12.crashes").exists()
+  batch("true", status=status)
+  assert not (tmp_path / "slurm-12.crashes").exists()
 
 
 @pytest.mark.parametrize(("tasks", "more"), [("1", ""), ("8", " --train_only")])

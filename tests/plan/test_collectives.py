@@ -61,6 +61,24 @@ def test_exchanges_are_read(line: str, kind: str, size: int, group: int) -> None
   assert collectives.find(program(line), 8) == [Collective(kind, size, group, 1)]
 
 
+def test_one_that_goes_on_behind_other_kernels_counts_once() -> None:
+  sum_ = "all-reduce({}), channel_id={}, replica_groups=[1,8]<=[8]"
+  text = f"""%behind (y: f32[1024]) -> f32[1024] {{
+  %y = {ARRAY} parameter(0)
+  ROOT %again = {ARRAY} {sum_.format("%y", 3)}
+}}
+
+ENTRY %main (x: f32[1024]) -> f32[1024] {{
+  %x = {ARRAY} parameter(0)
+  %first = {ARRAY} {sum_.format("%x", 3)}
+  %other = {ARRAY} {sum_.format("%x", 4)}
+  %one = {ARRAY} fusion(%first), kind=kCustom, calls=%behind
+  ROOT %two = {ARRAY} fusion(%one), kind=kCustom, calls=%behind
+}}
+"""
+  assert collectives.find(hlo.parse(text), 8) == [Collective("all-reduce", PART, 8, 1)] * 2
+
+
 def test_one_chip_alone_sends_nothing() -> None:
   line = f"{ARRAY} all-reduce(%x), replica_groups={{{{0}},{{1}}}}"
   assert collectives.find(program(line), 2) == []

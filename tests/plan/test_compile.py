@@ -4,7 +4,7 @@ import pytest
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from llve_jax.plan import compile, topology
+from llve_jax.plan import compile, hlo, topology
 from llve_jax.plan.chips import GIB
 from llve_jax.plan.compile import compile_for, usable_memory
 
@@ -47,6 +47,27 @@ def test_a_program_that_does_not_fit(eight: topology.Topology, eight_mesh: Mesh)
   assert program.work is None
   assert program.memory is None
   assert program.needed > 2**24 * 1024 * 2 > program.usable
+
+
+@pytest.mark.parametrize(
+  ("told", "calls", "kernels", "seconds"),
+  [
+    (0.02, 0, 0.03, 0.02),
+    (-2.98, 3, 0.03, 0.02),
+    (-2.98, 5, 0.03, 0.02),  # two of them were counted right
+    (0.02, 5, 0.03, 0.02),
+    (-2.98, 1, 0.03, None),
+    (-1.5, 3, 1.0, None),  # is it 0.5 or 1.5?
+    (1.5, 0, 1.0, 1.5),
+  ],
+)
+def test_seconds_that_xla_took_off_are_added_back(
+  told: float, calls: int, kernels: float, seconds: float | None
+) -> None:
+  lines = [f"  %c{at} = f32[] custom-call()" for at in range(calls)]
+  text = "\n".join(["ENTRY %main () -> f32[] {", *lines, "  ROOT %r = f32[] constant(0)", "}"])
+  found = compile._xla_seconds(told, kernels, hlo.parse(text))
+  assert found == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_some_memory_is_kept_back(eight: topology.Topology) -> None:

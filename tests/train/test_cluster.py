@@ -138,3 +138,22 @@ def test_flags_that_do_not_fit(flags: dict[str, Any], expected: str) -> None:
 def test_an_environment_that_does_not_fit(environ: dict[str, str], expected: str) -> None:
   with pytest.raises(UserError, match=re.escape(expected)):
     find(environ)
+
+
+@pytest.mark.parametrize(
+  ("coordinator", "interface", "bind"),
+  [
+    ("127.0.0.1:8476", "127.0.0.1", "127.0.0.1:8476"),
+    ("127.1.2.3:1", "127.1.2.3", "127.1.2.3:1"),
+    ("localhost:2", "127.0.0.1", "127.0.0.1:2"),
+    ("[::1]:3", "::1", "[::1]:3"),
+    ("10.0.0.2:8476", "", None),
+    ("[fd00::2]:8476", "", None),
+    ("node1:8476", "", None),
+  ],
+)
+def test_a_loopback_address_is_the_only_one_listened_at(
+  coordinator: str, interface: str, bind: str | None
+) -> None:
+  cluster = Cluster(coordinator, 2, 0, "flags")
+  assert (cluster.interface, cluster.bind) == (interface, bind)

@@ -20,3 +20,12 @@ def test_the_batch_is_saved_and_its_clips_are_named(tmp_path: Path) -> None:
     assert saved["id"].tolist() == ["bikes/0/8", "bikes/0/16"]
     np.testing.assert_array_equal(saved["low"], np.full((2, 3), 7.0))
   assert list(tmp_path.iterdir()) == [path]
+
+
+def test_each_of_several_processes_keeps_its_part(tmp_path: Path) -> None:
+  for process in (0, 1):
+    DebugBatch(lambda number: {"low": np.zeros(2)}, tmp_path, process=process)(5)
+  assert sorted(path.name for path in tmp_path.iterdir()) == [
+    "debug_step_5_process_0.npz",
+    "debug_step_5_process_1.npz",
+  ]

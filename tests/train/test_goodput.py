@@ -39,21 +39,34 @@ def test_a_run_without_a_restart(path: Path, day: Day) -> None:
   journal.progress(10, {"compile": 10, "compute": 15, "data": 5, "save": 0.0})
   day.seconds += 20
   journal.progress(20, {"compute": 15, "evaluation": 5})
-  journal.end(20, "done")
+  day.seconds += 10
+  journal.end(20, "done", {"save": 10, "other": 0.0})
   found = summarize(read(path))
   assert found == goodput.Goodput(
-    goodput=0.6,
-    wall_seconds=50,
+    goodput=0.5,
+    wall_seconds=60,
     compute_seconds=30,
     lost_seconds=0,
     lost_steps=0,
     downtime_seconds=0,
     restarts=0,
     clock_back_seconds=0,
-    seconds={"compile": 10, "compute": 30, "data": 5, "evaluation": 5},
+    seconds={"compile": 10, "compute": 30, "data": 5, "evaluation": 5, "save": 10},
   )
-  later = summarize(read(path), now=day.seconds + 50)
-  assert (later.goodput, later.wall_seconds, later.downtime_seconds) == (0.3, 100, 50)
+  later = summarize(read(path), now=day.seconds + 60)
+  assert (later.goodput, later.wall_seconds, later.downtime_seconds) == (0.25, 120, 60)
+
+
+def test_what_an_attempt_does_before_it_is_noted_counts_once(path: Path, day: Day) -> None:
+  """Each prepares for 8 seconds, which its first record tells of; 5 lie between the two."""
+  for first in (0, 4):
+    day.seconds += 8
+    journal = Journal(path, step=first, elapsed=8.0, wall=day)
+    day.seconds += 12
+    journal.end(first + 4, "stopped", {"other": 8, "compute": 12})
+    day.seconds += 5
+  found = summarize(read(path))
+  assert (found.wall_seconds, found.downtime_seconds, found.compute_seconds) == (45, 5, 24)
 
 
 def test_a_kill_loses_the_steps_after_the_checkpoint(path: Path, day: Day) -> None:
@@ -210,7 +223,7 @@ def test_no_folder_or_no_room_is_named(path: Path, day: Day) -> None:
     journal = Journal.__new__(Journal)
     journal.path, journal.attempt, journal._wall = path, 0, day
     with pytest.raises(UserError, match=r"No space left on device.* make room"):
-      journal.end(3, "done")
+      journal.end(3, "done", {})
 
 
 ATTEMPTS = st.lists(

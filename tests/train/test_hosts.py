@@ -34,7 +34,6 @@ def test_one_process_needs_nothing() -> None:
   assert not hosts.agree(False)
   assert hosts.broadcast({"a": 1}) == {"a": 1}
   assert hosts.asked() == ""
-  hosts.barrier("here")
   hosts.ask("maintenance")
   hosts.finish()
   with pytest.raises(KeyError), hosts.joined(None):
@@ -59,7 +58,7 @@ with hosts.joined(cluster, wait=30, heartbeat=10):
   say("devices", jax.device_count(), "writer", hosts.is_writer())
   say("broadcast", hosts.broadcast({"process": me, "list": [1, 2.5, None]}))
   say("agree", hosts.agree(me == 1), hosts.agree(False))
-  hosts.barrier("a")
+  hosts.agree(False)
   vote = hosts.Vote(mesh())
   outcomes = []
   with jax.transfer_guard("disallow"):
@@ -73,7 +72,7 @@ with hosts.joined(cluster, wait=30, heartbeat=10):
     while not hosts.asked():
       time.sleep(0.01)
     say("asked", hosts.asked())
-  hosts.barrier("b")
+  hosts.agree(False)
 say("after")
 """,
     devices=2,
@@ -100,7 +99,7 @@ for step in range(100_000):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 ASLEEP = """
-hosts.barrier("here")
+hosts.agree(False)
 if me == dies:
   os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(40)
@@ -135,7 +134,7 @@ def test_a_host_that_falls_silent_is_lost_after_the_heartbeat() -> None:
     JOIN
     + """
 with hosts.joined(cluster, wait=30, heartbeat=2):
-  hosts.barrier("here")
+  hosts.agree(False)
   say("here")
   time.sleep(40)
 """,
@@ -149,28 +148,86 @@ with hosts.joined(cluster, wait=30, heartbeat=2):
     assert "process 1 of 2 was lost: nothing was heard from it for 2 s" in err
 
 
-def test_an_error_in_one_process_ends_all() -> None:
+@pytest.mark.parametrize(
+  ("error", "code", "reason"),
+  [
+    ('UserError("the disk is full")', 2, "UserError: the disk is full"),
+    ('ValueError("of all")', 1, "ValueError: of all"),
+    ("SystemExit(7)", 7, "SystemExit: 7"),
+  ],
+)
+@pytest.mark.parametrize("fails", [0, 1])
+def test_an_error_in_one_process_ends_all_with_its_status(
+  fails: int, error: str, code: int, reason: str
+) -> None:
   ended = job(
-    """
+    f"""
+hosts._BLAME_SECONDS = 0.1
 with hosts.joined(cluster, wait=30, heartbeat=10):
-  hosts.barrier("here")
-  if me == 0:
-    raise UserError("the disk is full")
+  hosts.agree(False)
+  if me == {fails}:
+    raise {error}
   time.sleep(40)
 """
   )
-  assert (ended[0].code, ended[1].code) == (2, 76)
-  assert ended[0].err.splitlines()[-1] == "error: the disk is full"
-  assert "process 0 of 2 was lost: it ended with an error: UserError: the disk is full" in (
-    ended[1].err
+  assert [one.code for one in ended] == [code, code], ended
+  line = f"error: process {fails} of 2 ended with status {code}, and so does this one: {reason}"
+  assert [one for one in ended[1 - fails].err.splitlines() if "error" in one] == [line]
+
+
+def test_processes_that_do_not_come_are_no_bad_input() -> None:
+  with processes.started(
+    JOIN
+    + """
+if me == 2:
+  time.sleep(40)
+with hosts.joined(cluster, wait=2):
+  pass
+""",
+    3,
+  ) as running:
+    errors = [one.communicate(timeout=30)[1] for one in running[:2]]
+    assert [one.returncode for one in running[:2]] == [76, 76], errors
+  for said in errors:
+    (line,) = said.splitlines()
+    assert line.startswith("error: 2 of 3 processes came within 2 s; missing: 2. Start one on")
+
+
+def test_a_job_of_one_host_is_not_seen_from_outside() -> None:
+  """Neither during the roll call nor afterwards, where it is JAX that listens."""
+  listening = """
+def listening():
+  port = cluster.address[1]
+  rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}")]
+  found = {row[1] for row in rows if row[3] == "0A"}
+  return sorted(at for at in found if int(at.rpartition(":")[2], 16) == port)
+"""
+  ended = job(
+    listening
+    + """
+if me == 1:
+  while not listening():
+    time.sleep(0.02)
+  say("roll call", listening())
+with hosts.joined(cluster, wait=30, heartbeat=10):
+  hosts.agree(False)
+  say("job", listening())
+"""
   )
+  assert [one.code for one in ended] == [0, 0], ended
+  lines = [line.rpartition(":")[0] for line in ended[1].out.splitlines() if "['" in line]
+  mapped = "0000000000000000FFFF0000"  # as gRPC binds it, in IPv6's table
+  assert [line.replace(mapped, "") for line in lines] == [
+    "roll call ['0100007F",  # 127.0.0.1, little-endian
+    "job ['0100007F",
+  ]
 
 
 def test_the_same_error_in_all_processes_is_not_blamed_on_another_one() -> None:
   ended = job(
     """
 with hosts.joined(cluster, wait=30, heartbeat=10):
-  hosts.barrier("here")
+  hosts.agree(False)
   time.sleep(0.5 * me)
   raise UserError("no such data set")
 """

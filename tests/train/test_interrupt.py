@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -49,6 +50,30 @@ def test_run_returns_and_raises_what_the_function_does() -> None:
   assert interrupt.run(divmod, 7, 3) == (2, 1)
   with pytest.raises(ZeroDivisionError, match="division"):
     interrupt.run(divmod, 7, 0)
+
+
+def test_an_error_at_the_moment_of_giving_up_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+  release = threading.Event()
+
+  class Event(threading.Event):
+    """The function ends just before anyone looks whether it has."""
+
+    def is_set(self) -> bool:
+      release.set()
+      return self.wait(5)
+
+  monkeypatch.setattr(
+    "llve_jax.train.interrupt.threading", SimpleNamespace(Thread=threading.Thread, Event=Event)
+  )
+
+  def fails() -> None:
+    release.wait()
+    raise ZeroDivisionError
+
+  interrupt = Interrupt()
+  interrupt.request("maintenance")
+  with pytest.raises(ZeroDivisionError):
+    interrupt.run(fails)
 
 
 def test_run_is_given_up_at_once() -> None:
@@ -177,7 +202,7 @@ from llve_jax.train.interrupt import EXIT_STOPPED, Interrupt, Interrupted, leave
 
 cluster = hosts.find_cluster(os.environ)
 with hosts.joined(cluster, wait=30, heartbeat=10), Interrupt() as interrupt:
-  hosts.barrier("here")
+  hosts.agree(False)
   if cluster.process == 1:
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
   begun = time.monotonic()

@@ -3,13 +3,15 @@
 import contextlib
 import queue
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from llve_jax.train.lifeline import Lifeline, Relay
-from llve_jax.train.roll import Link
+from llve_jax.train.lifeline import EXIT_LOST, Lifeline, Relay
+from llve_jax.train.link import Link
 
 
 class Member:
@@ -17,9 +19,14 @@ class Member:
 
   def __init__(self, process: int, processes: int, sockets: dict[int, socket.socket]):
     self.losses: queue.Queue[str] = queue.Queue()
+    self.codes: list[int] = []
     self.sockets = sockets
     links = {other: Link(connection) for other, connection in sockets.items()}
-    self.lifeline = Lifeline(process, processes, links, heartbeat=1.0, on_loss=self.losses.put)
+    self.lifeline = Lifeline(process, processes, links, heartbeat=1.0, on_end=self.ends)
+
+  def ends(self, message: str, code: int) -> None:
+    self.codes.append(code)
+    self.losses.put(message)
 
   def die(self) -> None:
     """As the kernel does it for a process that is killed."""
@@ -59,6 +66,7 @@ def test_all_learn_which_one_died(members: list[Member], dies: int) -> None:
     loss = member.losses.get(timeout=3)
     assert loss.startswith(f"process {dies} of 3 was lost: ")
     assert loss.endswith("; start the job again, it goes on from the last checkpoint")
+    assert member.codes == [EXIT_LOST] == [76]
 
 
 def test_all_learn_that_process_0_died(members: list[Member]) -> None:
@@ -91,11 +99,56 @@ def test_at_the_end_a_loss_is_none(members: list[Member]) -> None:
   assert members[1].losses.empty()
 
 
-def test_an_error_is_told_with_its_message(members: list[Member]) -> None:
-  members[1].lifeline.fail("UserError: the disk is full")
-  for member in (members[0], members[2]):
-    loss = member.losses.get(timeout=6)
-    assert "process 1 of 3 was lost: it ended with an error: UserError: the disk is full" in loss
+@pytest.mark.parametrize("fails", [0, 1])
+@pytest.mark.parametrize("code", [1, 2])
+def test_an_error_is_told_with_its_message_and_status(
+  members: list[Member], fails: int, code: int
+) -> None:
+  members[fails].lifeline.fail("UserError: the disk is full", code)
+  members[fails].die()
+  for member in members[:fails] + members[fails + 1 :]:
+    assert member.losses.get(timeout=6) == (
+      f"process {fails} of 3 ended with status {code}, and so does this one: "
+      "UserError: the disk is full"
+    )
+    assert member.codes == [code]
+
+
+def test_last_words_are_heard_though_the_connection_is_broken() -> None:
+  """A send that fails must not hide what had been said before."""
+  near, far = connected()
+  link = Link(near)
+  sends = []
+
+  def send(message: object) -> None:
+    sends.append(message)
+    raise BrokenPipeError
+
+  link.send = send  # type: ignore[method-assign]
+  far.sendall(b'{"kind": "failed", "process": 1, "text": "UserError: x", "code": 2}\n')
+  far.close()
+  ends: queue.Queue[tuple[str, int]] = queue.Queue()
+  Lifeline(0, 2, {1: link}, heartbeat=1.0, on_end=lambda *end: ends.put(end))
+  assert ends.get(timeout=6) == (
+    "process 1 of 2 ended with status 2, and so does this one: UserError: x",
+    2,
+  )
+  assert sends
+
+
+@pytest.mark.parametrize("code", ["256", "0", "-256"])
+def test_a_failure_is_never_a_success(code: str) -> None:
+  near, far = connected()
+  alone = Member(0, 2, {1: near})
+  far.sendall(b'{"kind": "failed", "process": 1, "text": "", "code": %s}\n' % code.encode())
+  assert alone.losses.get(timeout=6)
+  assert alone.codes == [1]
+
+
+def test_the_end_is_said_whatever_the_words() -> None:
+  script = "from llve_jax.train.lifeline import end; end('no \\udcff', 2)"
+  done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+  assert (done.returncode, done.stderr) == (2, "error: no \\udcff\n")
 
 
 def test_what_is_not_understood_is_no_silent_end_of_the_watch() -> None:
@@ -103,6 +156,7 @@ def test_what_is_not_understood_is_no_silent_end_of_the_watch() -> None:
   alone = Member(0, 2, {1: near})
   far.sendall(b"{}\n")
   assert "cannot be watched any more: KeyError('kind')" in alone.losses.get(timeout=3)
+  assert alone.codes == [EXIT_LOST]
 
 
 def test_a_request_reaches_all_others(members: list[Member]) -> None:

@@ -41,6 +41,19 @@ def test_devices_that_are_not_there_are_refused(count: int) -> None:
     mesh.first_devices(count)
 
 
+def test_processes_have_as_many_devices_each(monkeypatch: pytest.MonkeyPatch) -> None:
+  class Device:
+    def __init__(self, number: int):
+      self.process_index = number // 4
+
+  monkeypatch.setattr(jax, "devices", lambda: [Device(number) for number in range(12)])
+  monkeypatch.setattr(jax, "process_count", lambda: 3)
+  assert len(mesh.first_devices(-1)) == 12
+  for count in (10, 4):
+    with pytest.raises(UserError, match=f"mesh.data is {count}, of which the 3 processes would"):
+      mesh.first_devices(count)
+
+
 def test_a_batch_that_cannot_be_split_is_refused() -> None:
   with pytest.raises(UserError, match="12 clips cannot be split over 8 devices"):
     mesh.check_batch(12, mesh.make_mesh())

@@ -37,15 +37,18 @@ def test_a_lap_is_told_by_kind_and_as_a_share_of_the_peak() -> None:
     time.now += 50.0
   with clock.measure("data"):
     time.now += 2.0
-  time.now += 6.0
+  with clock.measure("compute"):
+    time.now += 6.0
   assert meter.lap(4, 4) == 2.0  # data and compute of four steps
   assert writer.scalars["time/step_seconds", 4] == 2.0
   assert writer.scalars["time/compile", 4] == 50.0
   assert writer.scalars["time/data", 4] == 2.0
+  assert writer.scalars["time/compute", 4] == 6.0
   assert writer.scalars["mfu", 4] == pytest.approx(30 / (2.0 * 2 * 10))
   assert any(name.startswith("memory/") for name, _ in writer.scalars)
 
-  time.now += 10.0
+  with clock.measure("compute"):
+    time.now += 10.0
   meter.lap(6, 2)  # another phase, with twice the work
   assert writer.scalars["mfu", 6] == pytest.approx(60 / (5.0 * 2 * 10))
   summary = meter.summary()
@@ -57,8 +60,10 @@ def test_a_lap_is_told_by_kind_and_as_a_share_of_the_peak() -> None:
 
 def test_without_a_known_peak_there_is_no_share() -> None:
   time, writer = Time(), Writer()
-  meter = Meter(writer, Clock(now=time), flops=lambda step: 1e12)
-  time.now += 2.0
+  clock = Clock(now=time)
+  meter = Meter(writer, clock, flops=lambda step: 1e12)
+  with clock.measure("compute"):
+    time.now += 2.0
   meter.lap(1, 1)
   assert "mfu" not in meter.summary()
   assert meter.summary()["tflops_per_second"] == pytest.approx(0.5)
@@ -70,8 +75,10 @@ def test_goodput_counts_over_restarts(tmp_path: Path) -> None:
     time, writer = Time(), Writer()
     day = Time()
     day.now = wall
-    meter = Meter(writer, Clock(now=time), journal=Journal(path, step=start, wall=day))
-    time.now += 10.0
+    clock = Clock(now=time)
+    meter = Meter(writer, clock, journal=Journal(path, step=start, wall=day))
+    with clock.measure("compute"):
+      time.now += 10.0
     day.now += 10.0
     meter.lap(start + 8, 8)
   # Ten seconds each and ten between; of the first eight steps four did not count.

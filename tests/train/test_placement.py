@@ -50,6 +50,8 @@ def test_the_first_rule_that_is_found_decides() -> None:
   [
     (("(", "fsdp"), r"'\(' is no regular expression"),
     ((".", "everywhere"), r"'everywhere'; expected 'replicated', 'fsdp', or"),
+    ((".", 5), r"is to go to 5; expected 'replicated'"),
+    (("wide", ("rows", "rows")), "each once"),
     (("wide", (None, "columns")), r"generator\.params\.wide .*one of data, rows"),
     (("bias", (None, "data")), r"generator\.params\.bias \(128,\) is to go to"),
     (("odd", (None, None, "data")), r"63 cannot be split over the 4 devices along data"),
