@@ -103,7 +103,7 @@ class Training:
     programs = Programs(self._run, device_mesh, shapes, clips["low"].shape[2])
     columns: list[Column] = []
     for phase, name in enumerate(self.phases):
-      print(f"compiling {name}, {batch} clips, for {topology} ...", file=sys.stderr, flush=True)
+      print(f"compiling {name}, batch {batch}, for {topology} ...", file=sys.stderr, flush=True)
       columns.append(Column(compile.compile_for(topology, programs.trace(phase)), batch))
       if not columns[-1].program.fits:
         break
