@@ -114,7 +114,9 @@ def _network(
     tile = max(height, width)
   plan = make_plan(height, width, enhancer.traits, tile=tile, batch=batch)
   split = "" if rows == 1 else f", rows split over {rows} devices"
-  _say(f"{enhancer.name} from {workdir}: {plan}{split}; compiling, once (the next run is faster) ...")
+  _say(
+    f"{enhancer.name} from {workdir}: {plan}{split}; compiling, once (the next run is faster) ..."
+  )
   apply = network.stream if enhancer.traits.streaming else network
   return lambda frames: enhance_frames(apply, enhancer.traits, frames, tile=tile, batch=plan.batch)
 
