@@ -24,13 +24,6 @@ from llve_jax.io.platform import without_tpu
 from llve_jax.plan import estimate, report, topology
 from llve_jax.plan.chips import GIB
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
-TOPOLOGY = flags.DEFINE_list("topology", None, "Slices, such as v5e:2x4,v5e:16x16.")
-BATCH = flags.DEFINE_integer("batch", None, "Clips of a step, over all chips; else the config's.")
-PER_CHIP = flags.DEFINE_integer("per_chip_batch", None, "Clips of a step for each chip.")
-SCALING = flags.DEFINE_string("scaling", None, "Generation; compare its slices of 8 to 256 chips.")
-ENHANCE = flags.DEFINE_string("enhance", None, "WIDTHxHEIGHT; plan enhancing such video instead.")
-JSON = flags.DEFINE_string("json", None, "File for all figures.")
 DEFAULT = ("v5e:2x4", "v5e:16x16")
 
 
@@ -144,36 +137,49 @@ def _named(training: Training, columns: Sequence[report.Column]) -> dict[str, An
   }
 
 
+def define_flags() -> None:
+  """The command's flags."""
+  config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
+  flags.DEFINE_list("topology", None, "Slices, such as v5e:2x4,v5e:16x16.")
+  flags.DEFINE_integer("batch", None, "Clips of a step, over all chips; else the config's.")
+  flags.DEFINE_integer("per_chip_batch", None, "Clips of a step for each chip.")
+  flags.DEFINE_string("scaling", None, "Generation; compare its slices of 8 to 256 chips.")
+  flags.DEFINE_string("enhance", None, "WIDTHxHEIGHT; plan enhancing such video instead.")
+  flags.DEFINE_string("json", None, "File for all figures.")
+
+
 def main(argv: Sequence[str]) -> None:
   """Checks the flags, compiles, prints."""
   if argv[1:]:
     raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
-  if CONFIG.value is None:
+  values = flags.FLAGS
+  if values.config is None:
     raise UserError("--config=FILE[:VARIANT,...] is needed")
-  if BATCH.value is not None and PER_CHIP.value is not None:
+  if values.batch is not None and values.per_chip_batch is not None:
     raise UserError("give one of --batch and --per_chip_batch")
-  if SCALING.value is not None and (TOPOLOGY.value or BATCH.value or ENHANCE.value):
+  if values.scaling is not None and (values.topology or values.batch or values.enhance):
     raise UserError("--scaling takes its own slices and --per_chip_batch only")
-  for name, value in (("batch", BATCH.value), ("per_chip_batch", PER_CHIP.value)):
+  for name, value in (("batch", values.batch), ("per_chip_batch", values.per_chip_batch)):
     if value is not None and value < 1:
       raise UserError(f"--{name} is {value}; expected at least 1")
-  if JSON.value is not None and not Path(JSON.value).parent.is_dir():
-    raise UserError(f"--json={JSON.value}: there is no folder {Path(JSON.value).parent}")
-  slices = [topology.parse(name) for name in TOPOLOGY.value or DEFAULT]
+  if values.json is not None and not Path(values.json).parent.is_dir():
+    raise UserError(f"--json={values.json}: there is no folder {Path(values.json).parent}")
+  slices = [topology.parse(name) for name in values.topology or DEFAULT]
   without_tpu()
-  found: dict[str, Any] = {"config": CONFIG.value.name}
-  if SCALING.value is not None:
-    found["scaling"] = plan_scaling(CONFIG.value, SCALING.value, per_chip=PER_CHIP.value)
-  elif ENHANCE.value is not None:
-    found["enhance"] = plan_enhancing(CONFIG.value, ENHANCE.value, slices)
+  found: dict[str, Any] = {"config": values.config.name}
+  if values.scaling is not None:
+    found["scaling"] = plan_scaling(values.config, values.scaling, per_chip=values.per_chip_batch)
+  elif values.enhance is not None:
+    found["enhance"] = plan_enhancing(values.config, values.enhance, slices)
   else:
     found["training"] = plan_training(
-      CONFIG.value, slices, batch=BATCH.value, per_chip=PER_CHIP.value
+      values.config, slices, batch=values.batch, per_chip=values.per_chip_batch
     )
-  if JSON.value is not None:
-    with replacing(Path(JSON.value)) as temporary:
+  if values.json is not None:
+    with replacing(Path(values.json)) as temporary:
       temporary.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
+  define_flags()
   run_main(main, overrides.check)

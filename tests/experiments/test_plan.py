@@ -1,5 +1,6 @@
 """The command that plans a run on TPUs."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from llve_jax.plan.compile import Memory, Program, Work
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 REPOSITORY = Path(__file__).parents[2]
+needs_libtpu = pytest.mark.skipif(
+  importlib.util.find_spec("libtpu") is None, reason="compiling for a TPU needs libtpu"
+)
 EIGHT, SIXTEEN = topology.parse("v5e:2x4"), topology.parse("v5e:4x4")
 CONFIGS = "experiments/configs"
 GIB = 2**30
@@ -84,26 +88,35 @@ def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
   assert "Traceback" not in done.stderr
 
 
-def test_a_real_plan_of_training(tmp_path: Path) -> None:
+@needs_libtpu
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ("name", "slices"), [("zero_dce", ["v5e:2x4", "v5e:16x16"]), ("sci", ["v5e:16x16"])]
+)
+def test_real_plans_of_pods(name: str, slices: list[str], tmp_path: Path) -> None:
+  """A batch of 256 on 8 and on 256 chips; docs/PLAN.md has more."""
   file = tmp_path / "plan.json"
   done = command(
-    f"--config={CONFIGS}/zero_dce.py:smoke",
-    "--topology=v5e:2x4",
-    "--per_chip_batch=1",
-    f"--json={file}",
+    f"--config={CONFIGS}/{name}.py:pod", f"--topology={','.join(slices)}", f"--json={file}"
   )
   assert done.returncode == 0, done.stderr
-  assert "phase all: 4 of 4 steps" in done.stdout
-  assert "fits" in done.stdout
-  (found,) = json.loads(file.read_text())["training"]
-  step = found["steps"]["all"]
-  assert step["fits"]
-  assert step["items_per_step"] == 8
-  assert step["collectives"]["all-reduce"]["count"] >= 1
-  assert 0 < step["hbm"]["arguments"] < step["hbm_needed"] < step["hbm_usable"]
-  assert found["run"]["chip_hours"] > 0
+  plans = json.loads(file.read_text())["training"]
+  assert [found["topology"] for found in plans] == slices
+  for found in plans:
+    assert found["batch"] == 256
+    step = found["steps"]["all"]
+    assert step["fits"]
+    assert step["collectives"]["all-reduce"]["count"] >= 1
+    assert 0 < step["hbm"]["arguments"] < step["hbm_needed"] < step["hbm_usable"]
+    assert found["run"]["chip_hours"] > 0
+  first, last = (
+    found["steps"]["all"]["flops"] * found["steps"]["all"]["chips"]
+    for found in (plans[0], plans[-1])
+  )
+  assert first == pytest.approx(last)  # the same work, on however many chips
 
 
+@needs_libtpu
 def test_a_real_plan_of_enhancing(capsys: pytest.CaptureFixture[str]) -> None:
   (found,) = plan.plan_enhancing(config("zero_dce.py:smoke"), "96x64", [EIGHT, SIXTEEN])
   assert found["topology"] == "v5e:1x1"
