@@ -49,7 +49,7 @@ from llve_jax.train import (
   mesh,
   plateau,
 )
-from llve_jax.train.clock import Clock
+from llve_jax.train.clock import STEPS, Clock
 from llve_jax.train.meter import Meter
 from llve_jax.train.scorer import Scorer
 from llve_jax.train.state import State, parameter_count
@@ -208,18 +208,19 @@ def train(
       vote.cast(stop.requested)
       return vote.outcome()
 
-    outcome = loop.run(
-      state,
-      programs,
-      stream.batches,
-      start=start,
-      stop=run.steps,
-      hooks=events,
-      cut_short=resumed,
-      clock=clock,
-      finished=lambda: watch.finished,
-      stopping=stopping,
-    )
+    with clock.measure(STEPS):
+      outcome = loop.run(
+        state,
+        programs,
+        stream.batches,
+        start=start,
+        stop=run.steps,
+        hooks=events,
+        cut_short=resumed,
+        clock=clock,
+        finished=lambda: watch.finished,
+        stopping=stopping,
+      )
     if outcome.stopped:
       reason = stop.reason or hosts.asked()
       if outcome.pending:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import jax
 from jaxtyping import Array
 
-from llve_jax.train.clock import STEPS, Clock
+from llve_jax.train.clock import Clock
 from llve_jax.train.interrupt import Interrupted
 from llve_jax.train.state import State
 
@@ -71,40 +71,13 @@ def run(
     start: steps already taken.
     stop: steps to have taken at the end.
     hooks: what happens after each step.
-    clock: measures "data"; what nothing else measures is "compute".
+    clock: measures "data".
     cut_short: hooks of step `start` that were not called to their end when the run was stopped.
     finished: asked before each hook and each step: true makes this step the last one, also for the
       hooks that follow.
     stopping: asked after each step and its hooks: true ends the run there, though it is not over.
       `step_at` and the hooks may as well raise `Interrupted`.
   """
-  with clock.measure(STEPS):
-    return _run(
-      state,
-      step_at,
-      batches,
-      range(start, stop),
-      hooks=hooks,
-      clock=clock,
-      cut_short=cut_short,
-      finished=finished,
-      stopping=stopping,
-    )
-
-
-def _run(
-  state: State,
-  step_at: Callable[[int], Callable[[State, Any], tuple[State, dict[str, Array]]]],
-  batches: Iterator[Any],
-  steps: range,
-  *,
-  hooks: Sequence[Hook],
-  clock: Clock,
-  cut_short: Sequence[Hook],
-  finished: Callable[[], bool],
-  stopping: Callable[[], bool],
-) -> Outcome:
-  start, stop = steps.start, steps.stop
   running: collections.deque[Any] = collections.deque()
   try:
     for hook in cut_short:
