@@ -54,11 +54,12 @@ def test_a_full_disk_leaves_the_older_checkpoints(tmp_path: Path, limit: int, th
     timeout=120,
   )
   assert result.returncode == 2, result.stderr
-  # What orbax leaves unsaid, asyncio may say at the exit.
-  assert result.stderr.splitlines()[0] == (
+  # What orbax leaves unsaid, asyncio may say before or after.
+  expected = (
     f"error: {tmp_path}: the checkpoint of step 4 could not be written (File too large); older "
     "checkpoints (steps 2, 3) remain usable; free space and give the same command again"
   )
+  assert result.stderr.splitlines().count(expected) == 1, result.stderr
   checkpoints = Checkpoints(tmp_path)
   assert names(tmp_path) == ["2", "3"]
   _, memory = checkpoints.restore({"x": jnp.zeros(10000)}, stream())
