@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def run(code: str, folder: Path) -> list[list[str]]:
   assert [process.returncode for process in processes] == [0, 0], results
   return [
     # Its threads may write into each other's lines.
-    [line for line in out.splitlines() if "[Gloo]" not in line and "peer ranks" not in line]
+    [line for line in out.splitlines() if line and not re.search(r"\[Gloo\]|peer ranks", line)]
     for out, _ in results
   ]
 
