@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# What Gloo prints of its connections; its threads write into each other's lines.
+_GLOO = re.compile(r"Gloo|peer ranks|^[\s\d:.]*$")
+
+
+def own_lines(out: str) -> list[str]:
+  """The lines that are not Gloo's, nor parts of such."""
+  return [line for line in out.splitlines() if not _GLOO.search(line)]
 
 
 @dataclasses.dataclass(frozen=True)

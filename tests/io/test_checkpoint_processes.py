@@ -79,7 +79,7 @@ def test_a_save_that_fails_in_one_process(tmp_path: Path, failing: int, said: st
   assert [one.code for one in ended] == [0, 0], ended
   latest, errors = [], []
   for one in ended:
-    lines = [line for line in one.out.splitlines() if "[Gloo]" not in line]
+    lines = processes.own_lines(one.out)
     latest.append(json.loads(lines[0]))
     errors.append(json.loads(lines[1]))
   # What process 0 has listed holds for both: so both replace the memory of step 1.

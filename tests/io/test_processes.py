@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.processes import from_first
 from tests.io.checkpoint_run import names, stream
+from tests.processes import own_lines
 
 SETUP = """
 import json, os, sys
@@ -99,11 +99,7 @@ def run(code: str, folder: Path) -> list[list[str]]:
     for process in processes:
       process.kill()
   assert [process.returncode for process in processes] == [0, 0], results
-  return [
-    # Its threads may write into each other's lines.
-    [line for line in out.splitlines() if line and not re.search(r"\[Gloo\]|peer ranks", line)]
-    for out, _ in results
-  ]
+  return [own_lines(out) for out, _ in results]
 
 
 @pytest.mark.slow

@@ -79,9 +79,7 @@ say("after")
   )
   for process, one in enumerate(ended):
     assert one.code == 0, one.err
-    # Threads of Gloo write into each other's lines, and may leave a bare line break.
-    told = [line for line in one.out.splitlines() if line and "peer ranks" not in line]
-    lines = [line for line in told if "[Gloo]" not in line]
+    lines = processes.own_lines(one.out)
     assert lines[0] == f"devices 4 writer {process == 0}"
     assert lines[1] == "broadcast {'process': 0, 'list': [1, 2.5, None]}"
     assert lines[2] == "agree True False"
