@@ -40,20 +40,28 @@ class Stream:
   height: int
 
 
+def settings_of(config: ConfigDict, kind: str) -> dict[str, Any]:
+  """What a configuration says of the windows that the pipeline cuts."""
+  data = config.data
+  return {
+    "frames": data.frames,
+    "crop": (data.crop, data.crop_width) if data.crop_width else data.crop,
+    "seed": config.seed,
+    "augment": data.augment,
+    "kind": kind,
+    "apart": config.step.name == "siamese",
+    "keep_negatives": data.keep_negatives,
+    "blind": data.blind,
+  }
+
+
 def open_stream(config: ConfigDict, kind: str, device_mesh: jax.sharding.Mesh) -> Stream:
   """Opens the training data that the configuration names."""
   settings = config.data
   part, parts = mesh.share(device_mesh)
   arguments: dict[str, Any] = {
     "batch": settings.batch // parts,
-    "frames": settings.frames,
-    "crop": (settings.crop, settings.crop_width) if settings.crop_width else settings.crop,
-    "seed": config.seed,
-    "augment": settings.augment,
-    "kind": kind,
-    "apart": config.step.name == "siamese",
-    "keep_negatives": settings.keep_negatives,
-    "blind": settings.blind,
+    **settings_of(config, kind),
     "process_index": part,
     "process_count": parts,
   }

@@ -32,6 +32,7 @@ from ml_collections import ConfigDict, config_flags
 
 from experiments import overrides
 from experiments.benchmarks import feeding
+from experiments.stream import settings_of
 from llve_jax import models
 from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.data.source import Source, open_split
@@ -49,21 +50,6 @@ REPEATS = flags.DEFINE_integer("repeats", 3, "Timed runs.", lower_bound=1)
 HOST = flags.DEFINE_enum("host", "v5e-8", list(feeding.HOSTS), "Which host to scale to.")
 PLAN = flags.DEFINE_string("plan", None, "File of `experiments.plan --json`.")
 WANTED = flags.DEFINE_float("clips_per_second", None, "What the chips of one host take.")
-
-
-def settings_of(config: ConfigDict, kind: str) -> dict[str, Any]:
-  """What `experiments.train` gives to the pipeline, of one process."""
-  data = config.data
-  return {
-    "frames": data.frames,
-    "crop": (data.crop, data.crop_width) if data.crop_width else data.crop,
-    "seed": config.seed,
-    "augment": data.augment,
-    "kind": kind,
-    "apart": config.step.name == "siamese",
-    "keep_negatives": data.keep_negatives,
-    "blind": data.blind,
-  }
 
 
 def main(argv: Sequence[str]) -> None:

@@ -95,12 +95,6 @@ def check_batch(batch: int, mesh: Mesh) -> None:
     )
 
 
-def padded_height(height: int, mesh: Mesh) -> int:
-  """The next height that `rows` divides."""
-  rows = mesh.shape[ROWS]
-  return -(-height // rows) * rows
-
-
 def on_true_rows(
   step: Callable[..., Any], height: int, padded: int
 ) -> Callable[[Any, dict[str, Any]], Any]:
