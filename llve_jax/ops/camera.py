@@ -14,7 +14,9 @@ from jaxtyping import Float
 from llve_jax.ops.color import linear_to_srgb
 from llve_jax.shapes import Frame8
 
-_CODE_OF_LINEAR = linear_to_srgb(np.arange(65536, dtype=np.float32) / np.float32(65535))
+# sRGB by the square root of light: there it is nearly a straight line, so that 4096 steps do.
+_STEPS = 4095
+_CODE_OF_ROOT = linear_to_srgb((np.arange(_STEPS + 1, dtype=np.float32) / np.float32(_STEPS)) ** 2)
 # From linear sRGB to what typical colour filters let through; rows sum to 1, white stays white.
 _FILTERS = np.array([[0.7, 0.25, 0.05], [0.12, 0.73, 0.15], [0.03, 0.22, 0.75]], np.float32)
 _OFFSET, _SCALE = 4096.0, 45000.0  # of a mosaic as 16-bit numbers: room below black, above white
@@ -77,7 +79,7 @@ def draw_camera(
   shot = min(shot_noise, most_noise)
   read = float(np.exp(0.5 * (2.18 * np.log(max(shot, 1e-9)) + 1.2 + rng.normal(0, 0.26))))
   rows, dots = (read * rng.uniform(0.05, 0.5, 2)).tolist()
-  codes = np.maximum(rng.uniform(0, 4) + rng.uniform(-1.5, 2, 3), 0).tolist()
+  codes = np.maximum(rng.uniform(0, 4) + rng.uniform(-1.5, 3, 3), 0).tolist()
   luma, chroma, sharp = rng.uniform(size=3).tolist()
   return Camera(
     white_balance=(float(rng.uniform(1.7, 2.4)), 1.0, float(rng.uniform(1.5, 2.0))),
@@ -107,15 +109,32 @@ def take(
     offset = np.asarray(camera.black, np.float32) / np.float32(255)
     srgb = srgb * (1 - offset) + offset
   srgb = finish(srgb, camera)
-  return np.round(np.clip(srgb, 0, 1) * 255).astype(np.uint8)
+  return rounded(srgb)
 
 
 def tone(light: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-  """sRGB of linear light, clipped to [0, 1]; from a table, off by less than 1/30 of a code."""
-  index = np.clip(light, 0, 1)
-  index *= np.float32(65535)
+  """sRGB of linear light, clipped to [0, 1]; from a table, off by less than 1/20 of a code."""
+  index = np.sqrt(np.clip(light, 0, 1))
+  index *= np.float32(_STEPS)
   index += np.float32(0.5)
-  return np.take(_CODE_OF_LINEAR, index.astype(np.uint16))
+  # Not np.take, which makes 64-bit numbers of the index first: ten times slower.
+  return _CODE_OF_ROOT[index.astype(np.uint16)]
+
+
+def rounded(srgb: Float[np.ndarray, "h w 3"]) -> Frame8:
+  """8 bits of [0, 1]; what is outside is clipped."""
+  codes = np.clip(srgb, 0, 1)
+  codes *= np.float32(255)
+  codes += np.float32(0.5)
+  return codes.astype(np.uint8)
+
+
+def gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+  """Normal numbers of deviation 1, float32, eight times as fast as numpy's; `rng` seeds them."""
+  numbers = np.empty(shape, np.float32)
+  cv2.setRNGSeed(int(rng.integers(1, 2**31)))  # of this thread only
+  cv2.randn(numbers.reshape(shape[0], -1), np.zeros(1), np.ones(1))
+  return numbers
 
 
 def finish(srgb: Float[np.ndarray, "h w 3"], camera: Camera) -> Float[np.ndarray, "h w 3"]:
@@ -176,7 +195,7 @@ def _noise(
     variance = np.maximum(seen, 0)
     variance *= np.float32(camera.shot_noise)
     variance += np.float32(camera.read_noise**2)
-    noise = rng.standard_normal(seen.shape, np.float32)
+    noise = gaussian(rng, seen.shape)
     noise *= np.sqrt(variance, out=variance)
     noise += seen
     seen = noise

@@ -22,12 +22,12 @@ from jaxtyping import Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops import camera as cameras
-from llve_jax.ops import compress, degrade, night_light, overlay
+from llve_jax.ops import compress, degrade, night_light, overlay, ranges
 from llve_jax.ops.camera import Camera
 from llve_jax.ops.color import srgb_to_linear
-from llve_jax.ops.degrade import Range
 from llve_jax.ops.night_light import NightLight
 from llve_jax.ops.overlay import Overlay
+from llve_jax.ops.ranges import Range
 from llve_jax.shapes import Frames8
 
 Triple = tuple[float, float, float]
@@ -81,17 +81,17 @@ def draw(
   night: float = 0.3,
   shade: float = 0.2,
   exposure: Range = (1 / 60, 1.0),
-  night_exposure: Range = (1 / 8, 1.0),
+  night_exposure: Range = (1 / 6, 1.0),
   tone: float = 0.65,
-  tone_gamma: Range = (1.5, 4.5),
+  tone_gamma: Range = (1.4, 3.6),
   tone_exposure: Range = (1 / 4, 1.0),
   cast: float = 0.5,
   noise: float = 0.85,
-  shot_noise: Range = (3e-4, 2e-2),
+  shot_noise: Range = (1e-4, 1.2e-2),
   most_noise: float = 3e-3,
   fixed_noise: float = 0.3,
   mosaic: float = 0.5,
-  black: float = 0.5,
+  black: float = 0.6,
   denoise: float = 0.5,
   sharpen: float = 0.4,
   drift: float = 0.3,
@@ -116,17 +116,19 @@ def draw(
     shade: of uneven light without lamps, where it is not night.
     exposure: uniform in its logarithm.
     night_exposure: the same for scenes with lamps.
-    tone: of a tone curve b * (a x)**g with a of 0.9 to 1 and b of 0.5 to 1; at night half as often.
+    tone: of a tone curve b * (a x)**g with a of 0.9 to 1 and b of 0.5 to 1; at night half as often
+      and half as steep.
     tone_gamma: range of g, uniform.
     tone_exposure: takes the place of `exposure` where there is a tone curve and no night.
-    cast: of a strong cast of colour; without, red and blue are off by a few percent.
+    cast: of a strong cast of colour, at night less often; without, red and blue are off by a few
+      percent.
     noise: of a noisy sensor.
-    shot_noise: per unit of exposure, uniform in the logarithm: what the exposure loses in light it
-      loses in photo-electrons. Read, row and fixed noise go with it, see the source.
+    shot_noise: at full exposure, uniform in its logarithm; it shrinks with the light, as
+      photo-electrons do. Read, row and fixed noise go with it, see `camera.draw_camera`.
     most_noise: largest shot noise after that.
     fixed_noise: of a pattern that stays and of banding, in a noisy sensor.
     mosaic: of a sensor that measures one colour per pixel.
-    black: of stray light that lifts black by up to 6 codes.
+    black: of stray light that lifts black by up to 7 codes.
     denoise: of a camera that suppresses noise.
     sharpen: of one that sharpens, by up to 1.
     drift: of a brightness that changes over time.
@@ -161,29 +163,35 @@ def draw(
     scene = night_light.draw_shade(light)
   if dark:
     bounds = night_exposure if at_night else tone_exposure if curved else exposure
-    factor = _log_uniform(kind, "exposure", bounds)
+    factor = ranges.log_uniform(kind, "exposure", bounds)
     if curved:
-      gamma = kind.uniform(*_ordered("tone_gamma", tone_gamma))
+      gamma = ranges.uniform(kind, "tone_gamma", tone_gamma)
+      gamma = 1 + (gamma - 1) / 2 if at_night else gamma
       curve = (float(kind.uniform(0.9, 1)), float(kind.uniform(0.5, 1)), float(gamma))
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
-  quality = _whole(codec, "jpeg_quality", jpeg_quality)
-  crf = _whole(codec, "h264_crf", h264_crf)
-  lowest, highest = _ordered("blur_length", blur_length)
+  quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
+  crf = ranges.whole(codec, "h264_crf", h264_crf)
+  changes, flickers = (time.random(2) < (drift, drift / 2)) & dark
+  stops, jumps = time.uniform((0.03, 0), (0.35, 0.05)).tolist()
+  period, phase = float(6 * 20 ** time.uniform()), float(time.uniform(0, 2 * np.pi))
+  shakes = shake.random() < blurred
+  length = ranges.uniform(shake, "blur_length", blur_length)
   return Darkening(
     tone=curve,
     exposure=factor,
-    cast=_cast(tint, cast) if dark else (1.0, 1.0, 1.0),
+    cast=_cast(tint, cast * (0.4 if at_night else 1)) if dark else (1.0, 1.0, 1.0),
     night=scene,
-    drift=float(time.uniform(0.03, 0.35)) if dark and time.random() < drift else 0.0,
-    drift_frames=float(6 * 20 ** time.uniform()),
-    drift_start=float(time.uniform(0, 2 * np.pi)),
-    flicker=float(time.uniform(0, 0.05)) if dark and time.random() < drift / 2 else 0.0,
-    blur_length=float(shake.uniform(lowest, highest)) if shake.random() < blurred else 0.0,
+    drift=stops if changes else 0.0,
+    drift_frames=period,
+    drift_start=phase,
+    flicker=jumps if flickers else 0.0,
+    blur_length=length if shakes else 0.0,
     shutter=float(shake.uniform(0.3, 1)),
     camera=cameras.draw_camera(
       sensor,
       noise=noise,
-      shot_noise=_log_uniform(sensor, "shot_noise", shot_noise) * (factor if dark else 0.02),
+      shot_noise=ranges.log_uniform(sensor, "shot_noise", shot_noise)
+      * _dimming(factor, curve, dark),
       most_noise=most_noise,
       fixed_noise=fixed_noise,
       mosaic=mosaic if dark else 0.0,
@@ -209,12 +217,12 @@ def apply(
     raise UserError(f"expected uint8 frames [t, h, w, 3], found {bright.dtype} {bright.shape}")
   shape = bright.shape[1], bright.shape[2]
   camera, night = darkening.camera, darkening.night
-  fixed = rng.standard_normal(shape, np.float32) if camera.fixed_noise else None
+  fixed = cameras.gaussian(rng, shape) if camera.fixed_noise else None
   over = overlay.rasterise(darkening.overlay, shape)
   gains = exposures(len(bright), darkening, rng)
   codes = np.arange(256, dtype=np.float32) / np.float32(255)
   a, b, g = darkening.tone
-  toned = srgb_to_linear(b * (a * codes) ** g).astype(np.float32)
+  day, toned = srgb_to_linear(codes), srgb_to_linear(b * (a * codes) ** g).astype(np.float32)
   lit = None
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, frame in enumerate(bright):
@@ -225,7 +233,7 @@ def apply(
       field, lifted, lamps = lit
       light *= field
       light += lamps
-      high[index] = _target(cv2.LUT(frame, srgb_to_linear(codes)), lifted, lamps, gains[index])
+      high[index] = _target(cv2.LUT(frame, day), lifted, lamps, gains[index])
     else:
       high[index] = frame
     if darkening.blur_length > 0:
@@ -266,7 +274,16 @@ def _target(
   light *= lifted
   veil = np.minimum(lamps * np.float32(gain), 1)
   light += veil * (1 - np.minimum(light, 1))
-  return np.round(cameras.tone(light) * 255).astype(np.uint8)
+  return cameras.rounded(cameras.tone(light))
+
+
+def _dimming(exposure: float, curve: Triple, dark: bool) -> float:
+  """Share of the light of a middle grey that is left; of a clip that is not dark, a few percent
+  stand for the many photo-electrons of a day.
+  """
+  a, b, g = curve
+  before, after = srgb_to_linear(np.array([0.5, b * (a * 0.5) ** g]))
+  return exposure * float(after / before) if dark else 0.03
 
 
 def _cast(rng: np.random.Generator, chance: float) -> Triple:
@@ -276,7 +293,7 @@ def _cast(rng: np.random.Generator, chance: float) -> Triple:
   as much red, and less than half as much blue light as green; daylight that is not is bluish.
   """
   strong = rng.random() < chance
-  warmth = rng.uniform(-0.6, 1.5) if strong else rng.normal(0, 0.06)
+  warmth = rng.uniform(-0.6, 1.7) if strong else rng.normal(0, 0.06)
   spread = 0.2 if strong else 0.04
   red, green, blue = np.exp(
     (
@@ -287,21 +304,3 @@ def _cast(rng: np.random.Generator, chance: float) -> Triple:
   )
   luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
   return float(red / luminance), float(green / luminance), float(blue / luminance)
-
-
-def _log_uniform(rng: np.random.Generator, name: str, bounds: Range) -> float:
-  low, high = _ordered(name, bounds)
-  if low <= 0:
-    raise UserError(f"{name}: a range in logarithms starts above 0, found {bounds}")
-  return float(low * (high / low) ** rng.uniform())
-
-
-def _whole(rng: np.random.Generator, name: str, bounds: Range) -> int:
-  low, high = _ordered(name, bounds)
-  return int(rng.integers(int(low), int(high), endpoint=True))
-
-
-def _ordered(name: str, bounds: Range) -> Range:
-  if len(bounds) != 2 or not 0 <= bounds[0] <= bounds[1]:
-    raise UserError(f"{name}: expected (low, high) with 0 <= low <= high, found {bounds}")
-  return bounds

@@ -15,6 +15,7 @@ from jaxtyping import Float
 Color = tuple[float, float, float]
 
 _COARSE = 4  # illumination and glow are smooth: they are computed at a quarter of the size
+_LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 _DARKEST = 0.002  # illumination below which nothing is worth lifting
 
 # Linear colours of sodium, warm, neutral and cold lamps, red and green signals; green is about 1.
@@ -68,7 +69,8 @@ class NightLight:
     side: illumination of the lit half of the picture; 0: there is none.
     angle: where that half lies, in radians; 0 is right.
     edge: softness of its border.
-    sky: down to which height the scene is unlit; 0: nowhere.
+    skyline: heights, from left to right, down to which there is sky; empty: none is seen.
+    sky: share of the light around that reaches it; 0 is pitch black.
     vignette: share of light that is lost in the corners.
     lamps: seen by the camera.
   """
@@ -78,6 +80,7 @@ class NightLight:
   side: float = 0.0
   angle: float = 0.0
   edge: float = 0.1
+  skyline: tuple[float, ...] = ()
   sky: float = 0.0
   vignette: float = 0.0
   lamps: tuple[Lamp, ...] = ()
@@ -111,7 +114,8 @@ def draw_night(rng: np.random.Generator) -> NightLight:
     side=float(rng.uniform(0.2, 1)) if rng.random() < 0.4 else 0.0,
     angle=float(rng.uniform(0, 2 * np.pi)),
     edge=float(0.01 * 30 ** rng.uniform()),
-    sky=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.5 else 0.0,
+    skyline=_skyline(rng) if rng.random() < 0.5 else (),
+    sky=float(1e-4 * 1000 ** rng.uniform()),
     vignette=float(rng.uniform(0, 0.6)),
     lamps=tuple(lamps),
   )
@@ -149,9 +153,11 @@ def illumination(
       center = lamp.x + time * lamp.speed[0], lamp.y + time * lamp.speed[1] + lamp.reach / 2
       pool = _bump(x, y, center, lamp.reach * wide, lamp.reach * high * 0.6)
       colored += pool[..., None] * _toned(lamp.color)
-  if light.sky:
-    ground = 1 / (1 + np.exp(np.clip((light.sky - y) / 0.03, -60, 60)))
-    colored *= ground[:, None, None]
+  if light.skyline:
+    steps = np.minimum((x * len(light.skyline)).astype(int), len(light.skyline) - 1)
+    height = np.asarray(light.skyline, np.float32)[steps]
+    ground = np.clip((y[:, None] - height[None]) / 0.03 + 0.5, 0, 1)
+    colored *= (light.sky + (1 - light.sky) * ground)[..., None]
   if light.vignette:
     corner = ((x[None] - 0.5) ** 2 + (y[:, None] - 0.5) ** 2) * 2
     colored *= (1 - light.vignette * corner)[..., None]
@@ -187,9 +193,17 @@ def lifted(field: Float[np.ndarray, "h w 3"], power: float) -> Float[np.ndarray,
 
   The luminance L becomes `L**power * L / (L + 0.002)`, full light stays as it is, and colours stay.
   """
-  luminance = np.maximum(field @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-8)
-  gain = np.minimum(luminance, 1) ** (power - 1) * luminance / (luminance + _DARKEST)
+  luminance = np.maximum(cv2.transform(field, _LUMINANCE), np.float32(1e-8))
+  gain = np.minimum(luminance, 1) ** np.float32(power - 1)
+  gain *= luminance / (luminance + np.float32(_DARKEST))
   return field * gain[..., None]
+
+
+def _skyline(rng: np.random.Generator) -> tuple[float, ...]:
+  """A row of houses, or a horizon."""
+  level, houses = rng.uniform(0.1, 0.5), int(rng.choice([1, 4, 7, 11, 16]))
+  heights = level + rng.uniform(-0.3, 0.3, houses) * level * (houses > 1)
+  return tuple(heights.tolist())
 
 
 def _coarse(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -213,7 +227,7 @@ def _bump(
 def _toned(color: Color) -> Float[np.ndarray, "3"]:
   """The colour at a luminance of 1."""
   linear = np.asarray(color, np.float32)
-  return linear / (linear @ np.array([0.2126, 0.7152, 0.0722], np.float32))
+  return linear / (_LUMINANCE @ linear)
 
 
 def _add_source(seen: Float[np.ndarray, "h w 3"], lamp: Lamp, time: float) -> None:

@@ -94,7 +94,7 @@ def rasterise(
       rolled[:bar] = rolled[-bar:] = 255
   for sign in overlay.signs:
     capital = sign.size * min(shape)
-    scale = capital / 21  # of Hershey fonts, in pixels at scale 1
+    scale = capital / 21  # OpenCV's capitals have about 21 pixels at a scale of 1
     thickness = max(1, round(capital / 8))
     (across, up), down = cv2.getTextSize(sign.text, sign.font, scale, thickness)
     x, y = round(sign.x * width), round(sign.y * height)
