@@ -1,9 +1,9 @@
 """Convolution whose gradients are as fast on a CPU as itself, inside of loops too.
 
 XLA's fast CPU kernels take images [n, h, w, c] and kernels [h, w, in, out]. What JAX makes of a
-convolution's gradients is not in that form. Outside of loops a pass of the compiler brings it there;
-in the body of a loop (`lax.scan`) it does not, and the gradient takes twenty times as long. Here
-both gradients are written in that form. On any other device they are those of JAX.
+convolution's gradients is not in that form. Outside of loops a pass of the compiler brings it
+there; in the body of a loop (`lax.scan`) it does not, and the gradient takes twenty times as long.
+Here both gradients are written in that form. On any other device they are those of JAX.
 """
 
 from collections.abc import Sequence
@@ -39,48 +39,49 @@ def convolve(
   feature_group_count: int = 1,
   **others: Any,
 ) -> Float[Array, "n *out co"]:
-  """`lax.conv_general_dilated`: the same arguments, values and gradients of any order.
+  """`lax.conv_general_dilated` with channels last: the same values, and gradients of any order.
 
-  One to three axes of space; sizes may be symbolic. Arguments are named as they are there, so that
-  `flax.linen.Conv(conv_general_dilated=convolve)` takes it. What is grouped, or asks for anything
-  in `others`, is left to JAX with its own gradients. Forward-mode differentiation (`jax.jvp`) is
-  refused by JAX, since the gradients are a rule of ours.
+  One to three axes of space. Arguments are those of JAX, so that
+  `flax.linen.Conv(conv_general_dilated=convolve)` takes it. What is grouped, has symbolic sides or
+  asks for anything in `others` is left to JAX with its own gradients. JAX refuses forward-mode
+  differentiation (`jax.jvp`) of functions with gradients of their own, such as this one.
 
   Args:
-    images: channels last, unless `dimension_numbers` say otherwise, which again is left to JAX.
+    images: pixels, channels last.
     kernel: its last axes are channels in and channels out.
     window_strides: steps of the kernel.
     padding: "SAME", "VALID" or zeros before and after.
     lhs_dilation: distance of the pixels to each other, with zeros between; 1 if not given.
     rhs_dilation: distance of the taps.
-    dimension_numbers: as JAX has them.
+    dimension_numbers: another order of the axes is left to JAX as well.
     feature_group_count: groups of channels that do not see each other.
     **others: `precision`, `batch_group_count`, `preferred_element_type`.
   """
   space = images.ndim - 2
-  general = partial(
-    lax.conv_general_dilated,
-    lhs_dilation=lhs_dilation,
-    rhs_dilation=rhs_dilation,
-    feature_group_count=feature_group_count,
-    dimension_numbers=dimension_numbers,
-    **others,
-  )
+  numbers = _numbers(space)
+  if dimension_numbers is not None:
+    numbers = lax.conv_dimension_numbers(images.shape, kernel.shape, dimension_numbers)
   asked = {name: value for name, value in others.items() if value is not None}
-  numbers = lax.conv_dimension_numbers(images.shape, kernel.shape, dimension_numbers)
-  if asked or feature_group_count != 1 or numbers != _numbers(space):
-    return general(images, kernel, window_strides, padding)
-  spread = tuple(rhs_dilation or (1,) * space)
+  holes, spread = (tuple(x or (1,) * space) for x in (lhs_dilation, rhs_dilation))
+  covered = numbers == _numbers(space) and feature_group_count == 1 and not asked
+  covered = covered and all(isinstance(size, int) for size in images.shape[1:-1])
+  if not covered or (isinstance(padding, str) and max(holes) > 1):
+    return lax.conv_general_dilated(
+      images,
+      kernel,
+      window_strides,
+      padding,
+      lhs_dilation,
+      rhs_dilation,
+      numbers,
+      feature_group_count,
+      **asked,
+    )
   if isinstance(padding, str):
     reach = [far * (taps - 1) + 1 for far, taps in zip(spread, kernel.shape[:-2], strict=True)]
     padding = lax.padtype_to_pads(images.shape[1:-1], reach, window_strides, padding)
-  window = _Window(
-    strides=tuple(window_strides),
-    padding=tuple((low, high) for low, high in padding),
-    holes=tuple(lhs_dilation or (1,) * space),
-    spread=spread,
-  )
-  return _convolve(window, images, kernel)
+  pads = tuple((low, high) for low, high in padding)
+  return _convolve(_Window(tuple(window_strides), pads, holes, spread), images, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -124,7 +125,7 @@ def _slope_of_images(window: _Window, images: Images, kernel: Kernel, slope: Arr
     padding.append((before, length + spread * (taps - 1) - reached - before))
   mirrored = jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
   back = _Window(window.holes, tuple(padding), window.strides, window.spread)
-  return _convolve(back, slope, mirrored)
+  return _cropped(back, slope, mirrored)
 
 
 def _slope_of_kernel(window: _Window, images: Images, kernel: Kernel, slope: Array) -> Kernel:
@@ -137,7 +138,25 @@ def _slope_of_kernel(window: _Window, images: Images, kernel: Kernel, slope: Arr
   by_channel = jnp.swapaxes(images, 0, -1)
   as_kernel = jnp.moveaxis(slope, 0, -2)
   across = _Window(window.spread, tuple(padding), window.holes, window.strides)
-  return jnp.moveaxis(_convolve(across, by_channel, as_kernel), 0, -2)
+  return jnp.moveaxis(_cropped(across, by_channel, as_kernel), 0, -2)
+
+
+def _cropped(window: _Window, images: Images, kernel: Kernel) -> Array:
+  """The convolution, without what a padding of less than none cuts off.
+
+  XLA's CPU kernels read beyond the images there.
+  """
+  cuts = [(min(low, 0), min(high, 0)) for low, high in window.padding]
+  if any(map(any, cuts)):
+    spans = [(*cut, holes - 1) for cut, holes in zip(cuts, window.holes, strict=True)]
+    zero = jnp.zeros((), images.dtype)
+    images = lax.pad(images, zero, [(0, 0, 0), *spans, (0, 0, 0)])
+    left = [
+      (low - before, high - after)
+      for (low, high), (before, after) in zip(window.padding, cuts, strict=True)
+    ]
+    window = window._replace(padding=tuple(left), holes=(1,) * len(left))
+  return _convolve(window, images, kernel)
 
 
 def _axes(window: _Window, images: Array, kernel: Array, slope: Array) -> Any:
