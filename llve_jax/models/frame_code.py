@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 
 _SHADE = 1.0 / 255.0  # what logarithms begin at
 _BINS = 16
@@ -58,7 +58,7 @@ class FrameCode(nn.Module):
   @nn.compact
   def __call__(self, context: Float[Array, "n s s 3"]) -> Float[Array, "n features"]:
     """Of dark sRGB pictures in [0, 1]."""
-    conv = partial(nn.Conv, kernel_size=(3, 3), strides=2, dtype=self.dtype)
+    conv = partial(Conv, kernel_size=(3, 3), strides=2, dtype=self.dtype)
     x = jnp.concatenate([context, jnp.sqrt(context + 1e-4)], axis=-1).astype(self.dtype)
     for index, width in enumerate(self.widths):
       x = leaky_relu(conv(width, kernel_init=nn.initializers.he_normal(), name=f"look_{index}")(x))

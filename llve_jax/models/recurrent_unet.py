@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import leaky_relu, unrolled
+from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.frame_code import FrameCode, first_guess, follow
 from llve_jax.models.settle import highlight_fade, settle
@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
   @nn.compact
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """Same shape."""
-    conv = partial(nn.Conv, images.shape[-1], (3, 3), dtype=self.dtype)
+    conv = partial(Conv, images.shape[-1], (3, 3), dtype=self.dtype)
     x = leaky_relu(conv(kernel_init=_initial, name="first")(images))
     return images + conv(kernel_init=nn.initializers.normal(0.01), name="second")(x)
 
@@ -194,7 +194,7 @@ class RecurrentUNet(nn.Module):
     toned = curve.power(settled)
     bright = bend(toned, jnp.tile(curve.gain, 4)[:, None, None])
 
-    conv = partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
+    conv = partial(Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
     block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
     told = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.normal(0.05))
 
@@ -217,7 +217,7 @@ class RecurrentUNet(nn.Module):
     x = jnp.concatenate([x, bright.astype(self.dtype)], axis=-1)
     x = leaky_relu(conv(self.widths[0], name="last")(x))
     small = nn.initializers.normal(0.01)
-    x = nn.Conv(15, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
+    x = Conv(15, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
     x = x.astype(jnp.float32)
     out = curve.mix(bend(toned, jnp.tile(curve.gain, 4)[:, None, None] * local_gain(x[..., 12:])))
     out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
@@ -247,7 +247,7 @@ class RecurrentUNet(nn.Module):
       split_rngs={"params": False},
       in_axes=1,
       out_axes=1,
-      unroll=unrolled(time),
+      unroll=turns_at_once(time),
     )
     last, blended = scan(self.reach, dtype=self.dtype, name="fuse")(start, steps)
     return blended.reshape(x.shape), last.astype(jnp.float32)

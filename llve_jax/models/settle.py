@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import unrolled
+from llve_jax.models.blocks import turns_at_once
 
 LONGEST = 16.0  # frames that a pixel is averaged over at most
 _HIGHLIGHT = 0.9  # from here to 1 the past is forgotten
@@ -60,7 +60,7 @@ def settle(
   if past is None:
     past = {"frame": frames[:, 0], "count": jnp.zeros_like(frames[:, 0, ..., :1])}
   in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, control))
-  last, settled = jax.lax.scan(step, past, in_time, unroll=unrolled(frames.shape[1]))
+  last, settled = jax.lax.scan(step, past, in_time, unroll=turns_at_once(frames.shape[1]))
   return jnp.swapaxes(settled, 0, 1), last
 
 

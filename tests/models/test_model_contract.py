@@ -29,7 +29,7 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
   "deblur_gan": (_DEBLUR, {**_DEBLUR, "one_conv_blocks": True, "learn_residual": False}),
   "cnn3d": ({**_RESNET, "widths": (6, 4), "align_corners": False},),
   "conv_lstm": (
-    {**_RESNET, "align_corners": False, "unroll": 2},
+    {**_RESNET, "align_corners": False},
     {**_RESNET, "form": "released"},
   ),
   "kpn": (
