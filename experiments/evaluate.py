@@ -22,19 +22,20 @@ from absl import flags
 from ml_collections import config_flags
 
 import llve_jax
-from experiments import naturalness, overrides
-from experiments.pictures import Pictures
-from llve_jax.enhance.classic import CLASSIC
+from experiments.run import naturalness
+from experiments.run.flags import check as check_flags
+from experiments.run.pictures import Pictures
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
+from llve_jax.methods.classic import CLASSIC
+from llve_jax.methods.clips import Method, network_method
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
 from llve_jax.metrics.perceptual import lpips
 from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
-from llve_jax.train.evaluate import clip_key, on_frames, score_all
-from llve_jax.train.methods import Method, network_method
+from llve_jax.score.score import clip_key, on_frames, score_all
 from llve_jax.zoo import trained
 
 if TYPE_CHECKING:
@@ -305,4 +306,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
   define_flags()
-  run_main(main, overrides.check)
+  run_main(main, check_flags)

@@ -16,8 +16,8 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from experiments import overrides
-from experiments.planned import Enhancing, Training
+from experiments.run.flags import check as check_flags
+from experiments.run.on_slices import Enhancing, Training
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.platform import without_tpu
@@ -182,4 +182,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
   define_flags()
-  run_main(main, overrides.check)
+  run_main(main, check_flags)

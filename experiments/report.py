@@ -63,10 +63,10 @@ def main(argv: Sequence[str]) -> None:
     )
   # Imported where used: one needs JAX, one plots, one only reads text.
   if values.models:
-    from experiments import report_models
-    from llve_jax import models
+    from experiments.reporting.models import describe, table
+    from llve_jax.models import MODELS
 
-    print(report_models.table([report_models.describe(name) for name in models.MODELS]))
+    print(table([describe(name) for name in MODELS]))
   elif values.votes:
     from experiments.reporting import votes
 

@@ -32,8 +32,9 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import overrides, tables
-from experiments.jobs import Job, launch_command, run_all
+from experiments.reporting import tables
+from experiments.run.flags import check as check_flags
+from experiments.run.jobs import Job, launch_command, run_all
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 
@@ -147,7 +148,7 @@ def main(argv: Sequence[str], settings: Sequence[str] = ()) -> None:
   if values.print:
     for job in jobs:
       if not job.done:
-        overrides.check(["", f"--config={job.config}", *job.settings])
+        check_flags(["", f"--config={job.config}", *job.settings])
         print(launch_command(job))
     return
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so children stop, too

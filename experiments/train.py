@@ -26,32 +26,23 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from experiments import overrides
-from experiments.assemble import Run, initial_weights, settle_data
-from experiments.programs import Programs, peak_flops
-from experiments.resume import fingerprint
-from experiments.stream import open_split, open_stream
-from experiments.workplace import Notes, workplace
+from experiments.run.assemble import Run, initial_weights, settle_data
+from experiments.run.batches import open_split, open_stream
+from experiments.run.compiled_steps import Programs, peak_flops
+from experiments.run.flags import check as check_flags
+from experiments.run.folder import Notes, workplace
+from experiments.run.settings import fingerprint
 from llve_jax.data import clips
 from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
-from llve_jax.train import (
-  board,
-  debug,
-  hooks,
-  hosts,
-  interrupt,
-  loop,
-  maintenance,
-  mesh,
-  plateau,
-)
+from llve_jax.job import hosts, interrupt, maintenance
+from llve_jax.score.held_out import Scorer
+from llve_jax.train import debug, hooks, loop, mesh, plateau, tensorboard
 from llve_jax.train.clock import STEPS, Clock
 from llve_jax.train.meter import Meter
-from llve_jax.train.scorer import Scorer
 from llve_jax.train.state import State, parameter_count
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
@@ -198,7 +189,7 @@ def train(
     save = hooks.Save(checkpoints, stream.iterator, clock, memory, every=settings.save_every)
     events: list[loop.Hook] = [log, evaluate, watch, save]
     if config.profile:
-      events.append(board.Profile(str(workdir / "tensorboard"), first=config.profile))
+      events.append(tensorboard.Profile(str(workdir / "tensorboard"), first=config.profile))
     resumed: list[loop.Hook] = [evaluate, watch, save]
     if memory.pop(PENDING, None) != start:
       resumed = []
@@ -235,7 +226,7 @@ def train(
       raise interrupt.Interrupted(reason)
     if "last" not in memory:  # a run that was stopped before its first evaluation, and cut short
       evaluate(outcome.step, outcome.state, {}, last=True)
-    board.add_hyperparameters(writer, config.to_dict(), memory["last"])
+    tensorboard.add_hyperparameters(writer, config.to_dict(), memory["last"])
     with clock.measure("save"):
       checkpoints.wait()
     notes.end(outcome.step, "done", clock.lap())
@@ -291,4 +282,4 @@ def writing_failed(error: OSError) -> Exception:
 
 
 if __name__ == "__main__":
-  run_main(main, overrides.check)
+  run_main(main, check_flags)

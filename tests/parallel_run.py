@@ -14,11 +14,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.assemble import Run
 from experiments.configs import enlighten_gan, mbllen, recurrent_unet, smid, turntable_gan
-from experiments.programs import Programs
+from experiments.run.assemble import Run
+from experiments.run.compiled_steps import Programs
 from llve_jax.data import sharding
-from llve_jax.train import hosts, mesh
+from llve_jax.job import hosts
+from llve_jax.train import mesh
 
 STEPS = 20
 BATCH = 8

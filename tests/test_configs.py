@@ -12,9 +12,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from experiments import train
-from experiments.assemble import Run, settle_data
 from experiments.configs import turntable_gan
-from experiments.programs import Programs
+from experiments.run.assemble import Run, settle_data
+from experiments.run.compiled_steps import Programs
 from llve_jax.errors import UserError
 from llve_jax.train import mesh
 from llve_jax.train.state import State, parameter_count

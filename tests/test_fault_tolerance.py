@@ -14,8 +14,9 @@ import pytest
 from experiments import train
 from experiments.benchmarks import kill
 from llve_jax.errors import UserError
-from llve_jax.io.lock import locked
-from llve_jax.train import goodput, hooks, interrupt
+from llve_jax.job import interrupt
+from llve_jax.job.lock import locked
+from llve_jax.train import goodput, hooks
 from tests import processes
 from tests.test_end_to_end import saved_arrays, tiny_config
 

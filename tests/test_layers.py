@@ -11,17 +11,20 @@ ALLOWED = {
   "shapes": set(),
   "errors": set(),
   "ops": set(),
-  "io": {"ops"},
+  "job": set(),
+  "io": {"ops", "job"},  # job: what several processes find in a folder is agreed on
   "models": {"ops"},
   "losses": {"ops", "io"},  # io: perceptual losses look through weights that are files
   "metrics": {"ops", "io"},  # io: reports are files, folders are compared
   "data": {"ops", "io"},
   "prepare": {"ops", "io"},
   "zoo": {"models", "io", "ops"},
-  "enhance": {"models", "ops", "io", "zoo"},
-  "export": {"models", "ops", "io", "zoo"},
-  "plan": {"models", "ops", "io", "zoo"},
-  "train": {"models", "losses", "metrics", "data", "io", "ops"},
+  "methods": {"zoo", "models", "io", "ops"},
+  "score": {"methods", "metrics", "data", "io", "ops"},
+  "enhance": {"methods", "zoo", "models", "io", "ops"},
+  "export": {"methods", "zoo", "models", "io", "ops"},
+  "plan": {"models", "zoo", "io", "ops"},
+  "train": {"models", "losses", "metrics", "data", "score", "job", "io", "ops"},
 }
 HEAVY = {"tensorflow": {"export", "tfds_builders"}, "grain": {"data", "io"}}
 

@@ -30,9 +30,9 @@ import tensorflow_datasets as tfds
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from experiments import overrides
 from experiments.benchmarks import feeding
-from experiments.stream import settings_of
+from experiments.run.batches import settings_of
+from experiments.run.flags import check as check_flags
 from llve_jax import models
 from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.data.source import Source, open_split
@@ -129,4 +129,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-  run_main(main, overrides.check)
+  run_main(main, check_flags)

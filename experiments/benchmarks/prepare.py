@@ -25,7 +25,7 @@ from llve_jax.io.images import write_image
 from llve_jax.io.video import read_frames, write_video
 from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
-from llve_jax.prepare import command, manifest
+from llve_jax.prepare import command, scene_log
 from llve_jax.prepare.settings import Settings
 from llve_jax.shapes import Frame8
 
@@ -125,7 +125,7 @@ class Score:
   error: float
 
 
-def score(records: Sequence[manifest.Record], truth: Truth) -> Score:
+def score(records: Sequence[scene_log.Record], truth: Truth) -> Score:
   """Compares the manifest of a scene with the truth."""
   kept = [record for record in records if record["status"] == "kept" and record["crop"] == 0]
   errors, right = [], 0
@@ -193,7 +193,7 @@ def main(argv: Sequence[str]) -> None:
       out = folder / f"out_{how}"
       command.run(shoot, out, Settings(match=how, min_mean=15, crops="none"))
       for name, truth in truths.items():
-        found = score(manifest.read(out / name / manifest.FILE), truth)
+        found = score(scene_log.read(out / name / scene_log.FILE), truth)
         share = f"{found.right}/{found.stills} = {found.right / found.stills:.1%}"
         print(f"{name:<18} {how:<7} {share:>18} {found.error:>19.3f} px")
 

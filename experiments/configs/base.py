@@ -170,7 +170,7 @@ def build(
     raise ValueError(f"{system}: {' and '.join(sizes)} are sizes; choose one")
   for name in sorted(chosen, key=lambda name: (name == "pod", name not in SIZES)):
     variants[name](config)
-  # What the file and its variants ask for, before flags; see `experiments.assemble.settle_data`.
+  # What the file and its variants ask for, before flags; `experiments.run.assemble.settle_data`.
   asked = {key: config.data[key] for key in ("name", "config", "train", "partner", "validation")}
   config.asked = ConfigDict(asked | {"test_data": config.test_data.name})
   return config

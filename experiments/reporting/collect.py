@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.tables import TABLES
+from experiments.reporting.tables import TABLES
 from llve_jax.errors import UserError
 from llve_jax.zoo.trained import BEST
 

@@ -86,8 +86,8 @@ def _of_run(
 ) -> Callable[[int], Iterator[Window]]:
   # Folders of images need none of these, and they take seconds.
   from experiments import evaluate
-  from llve_jax.train.evaluate import clip_key
-  from llve_jax.train.methods import network_method
+  from llve_jax.methods.clips import network_method
+  from llve_jax.score.score import clip_key
   from llve_jax.zoo import trained
 
   network = trained.load(folder)

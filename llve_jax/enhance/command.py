@@ -100,10 +100,10 @@ def _network(
   height: int, width: int, workdir: Path, tile: int | None, batch: int | None, rows: int
 ) -> FrameStream:
   # Imported here: a classic method should not wait for the libraries that networks need.
-  from llve_jax.enhance.frames import enhance_frames, make_plan
-  from llve_jax.enhance.rows import InRows
   from llve_jax.io.compilation import enable_cache
   from llve_jax.io.platform import without_tpu
+  from llve_jax.methods.frames import enhance_frames, make_plan
+  from llve_jax.methods.rows import InRows
   from llve_jax.zoo import trained
 
   without_tpu()
@@ -122,7 +122,7 @@ def _network(
 
 
 def _classic(name: str, batch: int | None) -> FrameStream:
-  from llve_jax.enhance import classic
+  from llve_jax.methods import classic
 
   method = classic.build(name)
 

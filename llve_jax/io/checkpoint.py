@@ -20,9 +20,9 @@ import jax
 import orbax.checkpoint as ocp
 
 from llve_jax.errors import UserError
-from llve_jax.io import damaged, manifest, orbax_errors, retention, run_note
+from llve_jax.io import checksums, damaged, orbax_errors, retention, run_note
 from llve_jax.io.bundle import check_matches
-from llve_jax.io.processes import from_first, shared_folder, which_processes
+from llve_jax.job.shared_folder import from_first, shared_folder, which_processes
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # what orbax adds to the name of a save under way
 _CHANGING = ("_CHECKPOINT_METADATA",)  # orbax notes the time of the commit there, after all else
@@ -220,7 +220,7 @@ class Checkpoints:
 
     def look() -> tuple[bool, str]:
       try:
-        return True, manifest.fault(folder)
+        return True, checksums.fault(folder)
       except FileNotFoundError:
         return False, ""
 
@@ -261,7 +261,7 @@ class Checkpoints:
     """In the background, in the first process, once all files are there."""
     final = self._folder / str(self._saving)
     unfinished = final.with_name(final.name + _UNFINISHED)
-    manifest.write(unfinished if unfinished.is_dir() else final, without=_CHANGING)
+    checksums.write(unfinished if unfinished.is_dir() else final, without=_CHANGING)
 
   @contextlib.contextmanager
   def _explained(self) -> Iterator[None]:

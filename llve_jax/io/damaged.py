@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from llve_jax.errors import UserError
-from llve_jax.io import manifest
+from llve_jax.io import checksums
 
 
 def none_left(folder: Path, faults: dict[int, str]) -> str:
@@ -32,7 +32,7 @@ def set_aside(folder: Path, faults: dict[int, str], *, going_on_from: int) -> No
   for step, fault in faults.items():
     path = folder / str(step)
     try:
-      target = manifest.set_aside(path)
+      target = checksums.set_aside(path)
     except OSError as error:
       raise UserError(
         f"{path}: {fault}; cannot be renamed ({error.strerror}); move it away"

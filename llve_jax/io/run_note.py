@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llve_jax.errors import UserError
-from llve_jax.io import manifest
+from llve_jax.io import checksums
 
 FILE = "run/run.json"  # where orbax writes the item `run`
 
@@ -22,7 +22,7 @@ def replace(checkpoint: Path, values: Any) -> None:
   content = json.dumps(values)
   try:
     if (checkpoint / FILE).read_text() != content:
-      manifest.replace(checkpoint, FILE, content.encode())
+      checksums.replace(checkpoint, FILE, content.encode())
   except OSError as error:
     raise UserError(
       f"{checkpoint / FILE}: cannot be replaced ({error.strerror}); the checkpoint remains usable; "

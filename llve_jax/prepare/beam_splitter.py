@@ -18,7 +18,7 @@ from llve_jax.io.video import VideoFrame, read_frames, read_info
 from llve_jax.ops.warp import Shift, valid_area
 from llve_jax.prepare import contact_sheet, register
 from llve_jax.prepare.grey import grey, view
-from llve_jax.prepare.manifest import SceneLog
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import Scene
 

@@ -17,13 +17,13 @@ from llve_jax.io.atomic import replacing
 from llve_jax.prepare import (
   beam_splitter,
   contact_sheet,
-  manifest,
+  scene_log,
   settings,
   static,
   turntable,
   workers,
 )
-from llve_jax.prepare.manifest import SceneLog
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import Scene, find_scenes
 
@@ -53,7 +53,7 @@ class Prepared:
     reused = f" ({self.reused} from an earlier run)" if self.reused else ""
     return (
       f"{self.scenes} scenes{reused}: {self.kept} kept, {self.rejected} rejected, in "
-      f"{self.seconds:.1f} s\nwrote {self.out / manifest.FILE} and {self.out / SHEET}"
+      f"{self.seconds:.1f} s\nwrote {self.out / scene_log.FILE} and {self.out / SHEET}"
     )
 
 
@@ -94,10 +94,10 @@ def run(
   results = workers.each(task, waiting, processes or cores or 1)
   for line in tqdm(results, total=len(waiting), unit=" scenes", disable=not sys.stderr.isatty()):
     tqdm.write(line, file=sys.stderr)
-  records = [record for scene in scenes for record in manifest.read(_part(scene, out))]
+  records = [record for scene in scenes for record in scene_log.read(_part(scene, out))]
   sections = [(out / scene.name / _SECTION).read_text(encoding="utf-8") for scene in scenes]
   contact_sheet.write(out / SHEET, sections)
-  manifest.write(out / manifest.FILE, records)
+  scene_log.write(out / scene_log.FILE, records)
   kept = sum(record["status"] == "kept" for record in records)
   seconds = time.monotonic() - started
   reused = len(scenes) - len(waiting)
@@ -122,7 +122,7 @@ def prepare_scene(scene: Scene, shoot: Path, out: Path, wanted: Settings) -> str
     )
     (folder / _SECTION).write_text(section, encoding="utf-8")
     (folder / _SOURCES).write_text(_fingerprint(scene), encoding="utf-8")
-    manifest.write(folder / manifest.FILE, log.records)
+    scene_log.write(folder / scene_log.FILE, log.records)
   return f"{scene.name}: {kept} kept, {len(log.rejected)} rejected"
 
 
@@ -144,7 +144,7 @@ def _claim(out: Path, shoot: Path, wanted: Settings, *, overwrite: bool) -> None
   if ours and overwrite:
     for folder in _scene_folders(out):
       shutil.rmtree(folder)
-    for name in (manifest.FILE, SHEET):
+    for name in (scene_log.FILE, SHEET):
       (out / name).unlink(missing_ok=True)
   elif ours and (changes := settings.differences(wanted, shoot, out)):
     raise UserError(
@@ -158,11 +158,11 @@ def _claim(out: Path, shoot: Path, wanted: Settings, *, overwrite: bool) -> None
 
 
 def _scene_folders(out: Path) -> list[Path]:
-  return [path.parent for path in out.glob(f"*/{manifest.FILE}")]
+  return [path.parent for path in out.glob(f"*/{scene_log.FILE}")]
 
 
 def _part(scene: Scene, out: Path) -> Path:
-  return out / scene.name / manifest.FILE
+  return out / scene.name / scene_log.FILE
 
 
 def _is_complete(scene: Scene, out: Path) -> bool:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from llve_jax.io.atomic import replacing
-from llve_jax.prepare.manifest import Record
+from llve_jax.prepare.scene_log import Record
 from llve_jax.shapes import Frame8
 
 _WIDTH = 320

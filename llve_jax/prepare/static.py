@@ -19,7 +19,7 @@ from llve_jax.io.images import write_image16
 from llve_jax.io.raw import RawFrame, read_raw, read_raw_header, render_srgb
 from llve_jax.ops import mosaic, raw_light, temporal
 from llve_jax.prepare import contact_sheet
-from llve_jax.prepare.manifest import SceneLog
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import Scene
 

@@ -17,7 +17,7 @@ from llve_jax.io.images import encode_png, read_image, write_image
 from llve_jax.io.video import VideoFrame, VideoInfo, read_frames, read_info
 from llve_jax.prepare import contact_sheet, crop, match, nearest, register, select
 from llve_jax.prepare.grey import Grey, grey, normalized, shrink, view
-from llve_jax.prepare.manifest import SceneLog
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import Scene
 

@@ -12,10 +12,10 @@ from tensorboardX import SummaryWriter
 
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
-from llve_jax.train.board import show
 from llve_jax.train.clock import Clock
 from llve_jax.train.meter import Meter
 from llve_jax.train.state import State
+from llve_jax.train.tensorboard import show
 
 
 def due(step: int, every: int, *, last: bool) -> bool:

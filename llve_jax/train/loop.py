@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import jax
 from jaxtyping import Array
 
+from llve_jax.job.interrupt import Interrupted
 from llve_jax.train.clock import Clock
-from llve_jax.train.interrupt import Interrupted
 from llve_jax.train.state import State
 
 # Steps that may have been dispatched and not be finished. More would not make it faster, and a run

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from llve_jax.enhance import command
-from llve_jax.enhance.classic import build
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.methods.classic import build
 from llve_jax.models.contract import Traits
 from llve_jax.zoo import trained
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import evaluate, pictures
+from experiments import evaluate
+from experiments.run import pictures
 from llve_jax.data import clips as data_clips
 from llve_jax.data import source as data_source
-from llve_jax.enhance.classic import CLASSIC
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.methods.classic import CLASSIC
 from llve_jax.models.contract import Traits
 from llve_jax.ops.color import linear_to_srgb
 

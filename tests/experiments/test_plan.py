@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from experiments import overrides, plan, planned
+from experiments import plan
+from experiments.run import flags, on_slices
 from llve_jax.errors import UserError
 from llve_jax.plan import topology
 from llve_jax.plan.compile import Memory, Program, Work
@@ -35,7 +36,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def config(name: str, **changes: Any) -> Any:
-  found = overrides.load(f"{REPOSITORY / CONFIGS}/{name}")
+  found = flags.load(f"{REPOSITORY / CONFIGS}/{name}")
   found.update_from_flattened_dict({key.replace("__", "."): x for key, x in changes.items()})
   return found
 
@@ -62,7 +63,7 @@ class Compiler:
 @pytest.fixture
 def compiler(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Compiler:
   fake = Compiler(getattr(request, "param", 4))
-  monkeypatch.setattr(planned.compile, "compile_for", fake)
+  monkeypatch.setattr(on_slices.compile, "compile_for", fake)
   return fake
 
 
@@ -130,13 +131,13 @@ def test_other_networks_enhance_or_say_why_not(name: str, compiler: Compiler) ->
   del compiler
   if name.startswith("unet3d"):
     with pytest.raises(UserError, match="this tool cannot run it"):
-      planned.Enhancing(config(name), "96x64")
+      on_slices.Enhancing(config(name), "96x64")
   else:
-    assert "in float32, enhancing 96x64, whole" in str(planned.Enhancing(config(name), "96x64"))
+    assert "in float32, enhancing 96x64, whole" in str(on_slices.Enhancing(config(name), "96x64"))
 
 
 def test_every_phase_is_a_kind_of_step(compiler: Compiler) -> None:
-  training = planned.Training(config("turntable_gan.py:smoke"))
+  training = on_slices.Training(config("turntable_gan.py:smoke"))
   assert training.phases == ["gan", "finetune"]
   assert "phase gan: 6 of 10 steps" in training.kinds[0]
   columns = training.compile(EIGHT, 16)
@@ -149,7 +150,7 @@ def test_every_phase_is_a_kind_of_step(compiler: Compiler) -> None:
 
 
 def test_mosaics_have_larger_targets(compiler: Compiler) -> None:
-  training = planned.Training(config("unet3d.py:smoke"))
+  training = on_slices.Training(config("unet3d.py:smoke"))
   training.compile(EIGHT, 8)
   assert compiler.seen == [("v5e:2x4", 1, 48)]
 
@@ -198,14 +199,14 @@ def test_weights_that_nobody_has_are_not_needed(
 ) -> None:
   monkeypatch.delenv("LLVE_VGG19", raising=False)
   asked = config("smid.py:smoke", vgg19__fallback=False).lock()
-  training = planned.Training(asked)
+  training = on_slices.Training(asked)
   training.compile(EIGHT, 8)
   assert compiler.seen
   assert asked.vgg19.file == ""
 
 
 def test_frames_are_split_by_rows(compiler: Compiler) -> None:
-  training = planned.Training(config("zero_dce.py:smoke", mesh__rows=2))
+  training = on_slices.Training(config("zero_dce.py:smoke", mesh__rows=2))
   assert training.groups(EIGHT) == 4
   assert training.batch(EIGHT, None, 3) == 12
   training.compile(EIGHT, 12)
@@ -214,11 +215,11 @@ def test_frames_are_split_by_rows(compiler: Compiler) -> None:
 
 def test_a_part_of_the_devices_cannot_be_planned() -> None:
   with pytest.raises(UserError, match="leave it at -1"):
-    planned.Training(config("zero_dce.py:smoke", mesh__data=4))
+    on_slices.Training(config("zero_dce.py:smoke", mesh__data=4))
 
 
 def test_a_step_in_chunks_is_compiled_as_a_tpu_would(compiler: Compiler) -> None:
   del compiler
   asked = config("recurrent_unet.py:smoke").lock()
-  planned.Training(asked)
+  on_slices.Training(asked)
   assert asked.step.options.unroll == 1

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import jobs, sweep, tables
-from experiments.reporting import collect, page
+from experiments import sweep
+from experiments.reporting import collect, page, tables
+from experiments.run import jobs
 from llve_jax.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +211,8 @@ def test_stopping_the_sweep_stops_its_children(tmp_path: Path):
   sleeping = f"""
     import sys
     sys.path.insert(0, {str(ROOT)!r})
-    from experiments import jobs, sweep
+    from experiments import sweep
+    from experiments.run import jobs
     jobs.Job.train = property(lambda self: ["-c",
       "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
     sweep.define_flags()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.io import manifest
+from llve_jax.io import checksums
 from llve_jax.io.checkpoint import Checkpoints
 from tests.io.checkpoint_run import names, stream, tree
 
@@ -58,7 +58,7 @@ def test_the_new_memory_and_place_come_back(tmp_path: Path, reopened: bool) -> N
   assert sorted(listed(tmp_path / "3")) == ["bytes", "crc32"]
   # The new ones are watched as the old ones were.
   (tmp_path / "3" / "run" / "run.json").write_text(json.dumps(NEW).replace("done", "gone"))
-  assert "run/run.json: expected" in manifest.fault(tmp_path / "3")
+  assert "run/run.json: expected" in checksums.fault(tmp_path / "3")
 
 
 def test_equal_values_are_not_written_again(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_kill_between_two_files_leaves_it_whole(
       with pytest.raises(Killed):
         save(checkpoints, 3, NEW)
     assert list((tmp_path / "3").rglob(".*.part.json"))
-    assert manifest.fault(tmp_path / "3") == ""
+    assert checksums.fault(tmp_path / "3") == ""
   assert memory(tmp_path, 3) == expected
   checkpoints = Checkpoints(tmp_path)
   save(checkpoints, 3, NEW | {"more": 1})
@@ -132,15 +132,15 @@ def test_other_contents_are_damage_even_between(
 ) -> None:
   (tmp_path / "run").mkdir()
   (tmp_path / "run" / "run.json").write_text("old")
-  manifest.write(tmp_path)
-  monkeypatch.setattr(manifest, "_put", lambda folder, files: stored.append(files))
+  checksums.write(tmp_path)
+  monkeypatch.setattr(checksums, "_put", lambda folder, files: stored.append(files))
   stored: list[dict] = []
-  manifest.replace(tmp_path, "run/run.json", b"new")
+  checksums.replace(tmp_path, "run/run.json", b"new")
   between = {"files": stored[0]}
   (tmp_path / "manifest.json").write_text(json.dumps(between))
   for text, whole in (("old", True), ("new", True), ("odd", False), ("", False)):
     (tmp_path / "run" / "run.json").write_text(text)
-    assert (manifest.fault(tmp_path) == "") is whole
+    assert (checksums.fault(tmp_path) == "") is whole
 
 
 def test_a_checkpoint_without_a_manifest(tmp_path: Path) -> None:
@@ -185,13 +185,13 @@ def test_a_full_disk_leaves_the_values_of_before(
 
 
 def test_it_waits_for_the_save_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-  write, go_on = manifest.write, threading.Event()
+  write, go_on = checksums.write, threading.Event()
 
   def slow(*args: Any, **options: Any) -> None:
     assert go_on.wait(20)
     write(*args, **options)
 
-  monkeypatch.setattr(manifest, "write", slow)
+  monkeypatch.setattr(checksums, "write", slow)
   checkpoints = Checkpoints(tmp_path)
   save(checkpoints, 3, OLD)
   timer = threading.Timer(0.5, go_on.set)

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from llve_jax.errors import UserError
-from llve_jax.io import checkpoint, manifest
+from llve_jax.io import checkpoint
+from llve_jax.io import checksums
 
 me = int(os.environ["LLVE_PROCESS_ID"])
 folder = pathlib.Path(os.environ["FOLDER"])
@@ -46,7 +47,7 @@ def fail(*_, **__):
   raise OSError(errno.ENOSPC, "No space left on device")
 
 if failing == me == 0:
-  manifest.write = fail
+  checksums.write = fail
 elif failing == me:
   resource.setrlimit(resource.RLIMIT_FSIZE, (100, -1))
 checkpoints.save(3, state, iterator, {"by": me})

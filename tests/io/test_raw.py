@@ -11,8 +11,8 @@ import rawpy
 
 from llve_jax.errors import UserError
 from llve_jax.io import raw as raw_files
-from llve_jax.io.dng import write_dng
 from llve_jax.ops.mosaic import BAYER, XTRANS, crop_cfa
+from tests.dng import write_dng
 
 DATA = os.environ.get("LLVE_TEST_DATA", "")
 needs_data = pytest.mark.skipif(not DATA, reason="LLVE_TEST_DATA is not set: no raw files")

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.io.dng import write_dng
 from llve_jax.io.images import read_image16
 from llve_jax.io.raw import render_srgb
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import find_scenes
 from llve_jax.prepare.static import measure_noise, prepare_scene
+from tests.dng import write_dng
 
 BLACK, WHITE, RATIO = 512.0, 16383.0, 40.0
 SHOT, READ = 2e-4, 1e-3  # of full scale, before the ratio

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llve_jax.io.dng import write_dng
+from tests.dng import write_dng
 
 LEVELS = {4: (512, 16383), 36: (1024, 16383)}  # by letters of the cell
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from llve_jax.job.interrupt import Interrupted
 from llve_jax.train import loop
 from llve_jax.train.clock import Clock
-from llve_jax.train.interrupt import Interrupted
 
 
 def test_the_order_of_events() -> None:

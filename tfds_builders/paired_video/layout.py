@@ -6,7 +6,7 @@ from typing import Any
 from llve_jax.errors import UserError
 from llve_jax.io.images import IMAGE_SUFFIXES
 from llve_jax.io.video import VIDEO_SUFFIXES
-from tfds_builders.base.manifest import kept_lines, split_by_scene
+from tfds_builders.base.prepared import kept_lines, split_by_scene
 from tfds_builders.base.scan import Clip, Scan, files_in, natural_key, require_folder
 
 _FOLDERS = """

@@ -8,7 +8,7 @@ import numpy as np
 
 from llve_jax.errors import UserError
 from llve_jax.io.images import IMAGE_SUFFIXES
-from tfds_builders.base.manifest import MANIFEST, Kind, kept_lines, split_by_scene
+from tfds_builders.base.prepared import MANIFEST, Kind, kept_lines, split_by_scene
 from tfds_builders.base.scan import Clip, Scan, natural_key
 
 _TREE = """

@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.losses import adversarial
-from llve_jax.train.goal import Goal
+from llve_jax.train.objective import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from llve_jax.errors import UserError
 from llve_jax.losses.consistency import SIAMESE_WEIGHT, siamese
 from llve_jax.losses.temporal import ACROSS_FRAMES
-from llve_jax.train.goal import Goal
+from llve_jax.train.objective import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, apply_train, variables_of
 from llve_jax.train.update import advance, descend, gradient_of
 

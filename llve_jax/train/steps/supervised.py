@@ -10,7 +10,7 @@ import flax.linen as nn
 import optax
 from jaxtyping import Array
 
-from llve_jax.train.goal import Goal
+from llve_jax.train.objective import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, apply_train, variables_of
 from llve_jax.train.update import advance, descend, gradient_of
 

@@ -25,7 +25,7 @@ from llve_jax.losses import Objective
 from llve_jax.losses.consistency import warp_consistency
 from llve_jax.losses.temporal import ACROSS_FRAMES
 from llve_jax.ops.flow import random_flow, warp
-from llve_jax.train.goal import Goal
+from llve_jax.train.objective import Goal
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 

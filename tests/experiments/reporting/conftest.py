@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments import sweep, tables
+from experiments import sweep
+from experiments.reporting import tables
 
 CLIPS = ("carphone_0", "carphone_1")
 FRAMES = 24

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import sweep, tables
-from experiments.reporting import collect, page
+from experiments import sweep
+from experiments.reporting import collect, page, tables
 
 
 class Reader(html.parser.HTMLParser):

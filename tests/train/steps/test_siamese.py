@@ -11,7 +11,7 @@ import pytest
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train import mesh
-from llve_jax.train.goal import make_goal
+from llve_jax.train.objective import make_goal
 from llve_jax.train.state import Learner, State, init_state
 from llve_jax.train.steps import siamese
 

@@ -16,7 +16,7 @@ from llve_jax.losses.temporal import frame_difference
 from llve_jax.models.contract import Traits
 from llve_jax.ops.flow import random_flow
 from llve_jax.train import mesh
-from llve_jax.train.goal import make_goal
+from llve_jax.train.objective import make_goal
 from llve_jax.train.state import Learner, State, init_state
 from llve_jax.train.steps import supervised, temporal
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from llve_jax import models
-from llve_jax.train.goal import Goal
+from llve_jax.train.objective import Goal
 from llve_jax.train.state import Learner, State, init_state
 
 GENERATOR = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)

@@ -1,0 +1,198 @@
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.color import rgb2lab
+from skimage.exposure import equalize_hist
+
+from llve_jax.errors import UserError
+from llve_jax.methods import classic
+from llve_jax.metrics import protocols
+
+
+def dark_clip(count: int = 6, height: int = 64, width: int = 80, seed: int = 0) -> np.ndarray:
+  """A dim, coloured, noisy scene whose light changes from frame to frame."""
+  random = np.random.default_rng(seed)
+  rows, columns = np.mgrid[0:height, 0:width]
+  scene = np.stack([25 + 20 * np.sin(rows / 9 + k) * np.cos(columns / 13) for k in range(3)], -1)
+  light = np.linspace(0.5, 1.5, count)[:, None, None, None]
+  clip = scene * light + random.normal(scale=2.0, size=(count, height, width, 3))
+  return np.clip(np.round(clip), 0, 255).astype(np.uint8)
+
+
+def decoded(frame: np.ndarray) -> np.ndarray:
+  """The sRGB decoding of IEC 61966-2-1, in double precision."""
+  value = frame.astype(np.float64) / 255
+  return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+  return 0.2126 * rgb[..., 0] + 0.7152 * rgb[..., 1] + 0.0722 * rgb[..., 2]
+
+
+def brightness_jumps(clip: np.ndarray) -> float:
+  """Standard deviation of the change of a frame's mean from one frame to the next."""
+  return float(np.diff(clip.mean(axis=(1, 2, 3))).std())
+
+
+@pytest.mark.parametrize("name", classic.CLASSIC)
+def test_every_method_keeps_shape_and_type_and_leaves_its_input_alone(name: str):
+  clip = dark_clip(3, 37, 53)
+  before = clip.copy()
+  out = classic.build(name)(clip)
+  assert out.shape == clip.shape
+  assert out.dtype == np.uint8
+  np.testing.assert_array_equal(clip, before)
+  if name == "input":
+    np.testing.assert_array_equal(out, clip)
+  else:
+    assert out.mean() > clip.mean() + 10
+
+
+@pytest.mark.parametrize("name", classic.CLASSIC)
+def test_batches_of_any_length_give_what_one_call_gives(name: str):
+  clip = dark_clip(7)
+  whole = classic.build(name)(clip)
+  method = classic.build(name)
+  parts = [method(clip[start:stop]) for start, stop in ((0, 1), (1, 4), (4, 4), (4, 7))]
+  np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("name", classic.CLASSIC)
+@pytest.mark.parametrize("level", [0, 1, 255])
+def test_flat_frames_stay_flat(name: str, level: int):
+  out = classic.build(name)(np.full((2, 16, 16, 3), level, np.uint8))
+  assert (out == out[0, 0, 0]).all()
+  if level == 0 and name.startswith("auto_gain"):
+    assert (out == 0).all()
+
+
+@pytest.mark.parametrize(
+  ("name", "statistic", "level", "decode"),
+  [
+    ("auto_gain", lambda y: np.percentile(y, 99, method="inverted_cdf"), 0.9, True),
+    ("auto_gain_mean", np.mean, 0.4, True),
+    ("auto_gain_srgb", lambda y: np.percentile(y, 99, method="inverted_cdf"), 0.9, False),
+  ],
+)
+def test_auto_gain_equals_its_formula_in_numpy(name, statistic, level, decode):
+  clip = dark_clip(5)
+  log_gain = None
+  for frame, found in zip(clip, classic.build(name)(clip), strict=True):
+    x = decoded(frame) if decode else frame / 255
+    measured = np.log(level / statistic(luma(x)))
+    log_gain = measured if log_gain is None else 0.9 * log_gain + 0.1 * measured
+    expected = 255 * np.clip(np.exp(log_gain) * x, 0, 1) ** (1 / 2.2)
+    assert np.abs(found - expected).max() < 0.51
+
+
+def test_the_gain_does_not_follow_noise():
+  """A still scene whose brightest pixels come and go: a gain per frame flickers."""
+  random = np.random.default_rng(3)
+  clip = np.repeat(dark_clip(1), 40, axis=0)
+  for frame in clip:
+    share = random.choice([0.002, 0.03])  # on either side of the one percent that p99 leaves out
+    frame[random.random(frame.shape[:2]) < share] = 200
+  per_frame = np.concatenate([classic.build("auto_gain")(frame[None]) for frame in clip])
+  smooth = classic.build("auto_gain")(clip)
+  assert brightness_jumps(per_frame) > 20
+  assert brightness_jumps(smooth) < brightness_jumps(per_frame) / 4
+
+
+def test_the_gain_follows_a_lasting_change_and_ignores_black_frames():
+  bright, dim = dark_clip(1), dark_clip(1) // 4
+  method = classic.build("auto_gain_mean")
+  assert (method(np.zeros_like(bright)) == 0).all()
+  start = method(bright)
+  np.testing.assert_array_equal(start, classic.build("auto_gain_mean")(bright))
+  method(np.zeros_like(bright))
+  np.testing.assert_array_equal(method(bright), start)
+  settled = method(np.repeat(dim, 160, axis=0))
+  assert settled[0].mean() < settled[20].mean() < settled[-1].mean()
+  np.testing.assert_array_equal(settled[-1:], classic.build("auto_gain_mean")(dim))
+
+
+def test_smoothing_must_be_a_weight():
+  with pytest.raises(ValueError, match=r"got 1\.0"):
+    classic.AutoGain(np.mean, level=0.4, smoothing=1.0)
+
+
+def test_histogram_equalisation_equals_scikit_image_and_keeps_chroma():
+  clip = dark_clip(3, seed=5) + np.array([0, 8, 4], np.uint8)
+  before = [cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb) for frame in clip]
+  out = classic.build("hist_eq")(clip)
+  for source, frame in zip(before, out, strict=True):
+    expected = 255 * equalize_hist(source[..., 0], nbins=256)
+    after = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb).astype(int)
+    inside = ((frame > 0) & (frame < 255)).all(axis=-1)  # nothing was cut off at the gamut's edge
+    assert inside.mean() > 0.8
+    # OpenCV leaves the first occupied level out of the cumulative sum; scikit-image does not.
+    assert np.abs(after[..., 0] - expected)[inside].max() < 4
+    assert np.abs(after[..., 1:] - source[..., 1:])[inside].max() <= 1
+
+
+def reference_clahe(lightness: np.ndarray, limit: float, tiles: int) -> np.ndarray:
+  """CLAHE of uint8 [h, w] in plain numpy; the sides must be multiples of `tiles`."""
+  height, width = lightness.shape[0] // tiles, lightness.shape[1] // tiles
+  most = max(1, int(limit * height * width / 256))
+  tables = np.empty((tiles, tiles, 256))
+  for row in range(tiles):
+    for column in range(tiles):
+      tile = lightness[row * height : (row + 1) * height, column * width : (column + 1) * width]
+      counts = np.bincount(tile.ravel(), minlength=256)
+      surplus = int(np.maximum(counts - most, 0).sum())
+      counts = np.minimum(counts, most) + surplus // 256
+      rest = surplus % 256
+      if rest:
+        counts[:: max(256 // rest, 1)][:rest] += 1
+      tables[row, column] = np.round(np.cumsum(counts) * 255 / tile.size)
+  y = (np.arange(lightness.shape[0]) / height - 0.5)[:, None]
+  x = (np.arange(lightness.shape[1]) / width - 0.5)[None, :]
+  top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+  down, right = y - top, x - left
+
+  def mapped(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return tables[np.clip(row, 0, tiles - 1), np.clip(column, 0, tiles - 1), lightness]
+
+  upper = mapped(top, left) * (1 - right) + mapped(top, left + 1) * right
+  lower = mapped(top + 1, left) * (1 - right) + mapped(top + 1, left + 1) * right
+  return upper * (1 - down) + lower * down
+
+
+def test_clahe_equals_plain_numpy_on_lightness_and_keeps_colour():
+  clip = dark_clip(2)
+  for frame, found in zip(clip, classic.build("clahe")(clip), strict=True):
+    lab = cv2.cvtColor(frame, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = np.round(reference_clahe(lab[..., 0], limit=2.0, tiles=8))
+    expected = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    assert np.abs(found.astype(int) - expected).max() <= 2
+    inside = ((found > 0) & (found < 255)).all(axis=-1)
+    colour = (rgb2lab(found) - rgb2lab(frame))[..., 1:]  # scikit-image, in floats
+    assert np.abs(colour[inside]).mean() < 1.0
+    assert rgb2lab(found)[..., 0].std() > 1.2 * rgb2lab(frame)[..., 0].std()
+
+
+def test_an_unknown_name_lists_the_known():
+  with pytest.raises(UserError, match=r"'lime'.*input, auto_gain"):
+    classic.build("lime")
+
+
+@pytest.mark.skipif("LLVE_TEST_DATA" not in os.environ, reason="LLVE_TEST_DATA is not set")
+def test_real_dark_photographs_come_closer_to_their_bright_version():
+  folder = Path(os.environ["LLVE_TEST_DATA"]) / "noisy_indoor" / "val"
+  plain = protocols.get("plain")
+  scores: dict[str, list[float]] = {name: [] for name in classic.CLASSIC}
+  for low in sorted((folder / "low").iterdir())[::6]:
+    dark, bright = (
+      cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)[None]
+      for path in (low, folder / "high" / low.name)
+    )
+    for name in scores:
+      psnr = protocols.score_frames(plain, classic.build(name)(dark), bright)["psnr"]
+      scores[name].append(float(psnr[0]))
+  means = {name: np.mean(values) for name, values in scores.items()}
+  assert len(scores["input"]) >= 3
+  for name in means.keys() - {"input"}:
+    assert means[name] > means["input"] + 1, means
