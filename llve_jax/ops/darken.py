@@ -151,7 +151,10 @@ def draw(
   for name, chance in chances.items():
     if not 0 <= chance <= 1:
       raise UserError(f"{name}: expected a probability, 0 to 1, found {chance}")
-  kind, light, tint, sensor, time, shake, layer, codec = rng.spawn(8)
+  # Not rng.spawn(), which looks at how a generator was made and not at its state.
+  kind, light, tint, sensor, time, shake, layer, codec = map(
+    np.random.default_rng, rng.integers(2**63, size=8).tolist()
+  )
 
   lit, dark = kind.random(3), kind.random() >= untouched
   at_night, curved = dark and lit[0] < night, lit[1] < tone * (0.5 if lit[0] < night else 1)
