@@ -65,7 +65,7 @@ def first_state(run: Run, device_mesh: jax.sharding.Mesh, programs: Programs) ->
   placement = dataclasses.replace(programs.placement, frozen=())
   state = mesh.create_on(device_mesh, run.init, placement)
   if path := run.config.train.init_from:
-    variables = initial_weights(path, state.generator.variables)
+    variables = initial_weights(path, state.generator.variables, part=run.config.train.init_part)
     generator = dataclasses.replace(
       state.generator,
       params=variables["params"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -231,12 +232,15 @@ def settle_data(config: ConfigDict, kind: str) -> None:
     tested.dir = data.dir
 
 
-def initial_weights(path: str, expected: Mapping[str, Any]) -> dict[str, Any]:
+def initial_weights(
+  path: str, expected: Mapping[str, Any], *, part: bool = False
+) -> dict[str, Any]:
   """The variables that `train.init_from` names, such as a first phase's.
 
   Args:
     path: workdir of a run, or a file of weights.
     expected: variables of the network that is to start from them.
+    part: take of a larger network what this one has too (`train.init_part`).
 
   Raises:
     UserError: there are none, or they are of another network.
@@ -249,6 +253,11 @@ def initial_weights(path: str, expected: Mapping[str, Any]) -> dict[str, Any]:
     )
   if file.is_dir():
     file = file / BEST
-  variables = bundle.load(file).variables
-  bundle.check_matches(variables, expected, file)
-  return variables
+  flat, wanted = bundle.flatten(bundle.load(file).variables), bundle.flatten(dict(expected))
+  if part:
+    flat = {name: value for name, value in flat.items() if name in wanted}
+  bundle.check_matches(bundle.unflatten(flat), expected, file)
+  # Shipped weights have 16 bits.
+  return bundle.unflatten(
+    {name: np.asarray(value).astype(wanted[name].dtype) for name, value in flat.items()}
+  )
