@@ -2,8 +2,8 @@
 
 Every frame goes through four stages:
 
-1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is not
-   brightened with it.
+1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is
+   not brightened with it.
 2. A small picture of the whole frame becomes a vector (`models.frame_code`) that follows the video
    slowly: exposure is decided for the frame, not for a part of it, and is steady. From the vector
    come a tone curve for each colour, a colour matrix, and what every level of the network is told.
