@@ -14,8 +14,8 @@ Every frame goes through four stages:
 4. The decoder says how the curve is bent in each place, and what is to be added to its result.
 
 The output is safe: the curves keep black black and white white, whatever is learnt; what is added
-fades where the input is nearly white, so that a lamp cannot turn black, and where it is wholly
-black, so that bars and borders stay as they are.
+fades where the input is nearly white, so that a lamp cannot turn black; and where the input is flat
+and black, as bars and borders are, it stays as it is.
 
 It draws on gated recurrent fusion (Chan et al., "BasicVSR", CVPR 2021, there with optical flow), on
 attention as alignment (Wang et al., "EDVR", CVPRW 2019, there by deformable convolution) and on a
@@ -35,7 +35,7 @@ from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.frame_code import FrameCode, first_guess, follow
 from llve_jax.models.settle import highlight_fade, settle
-from llve_jax.models.tone import Curve, Develop, bend, local_gain, shadow_fade, value
+from llve_jax.models.tone import Curve, Develop, bend, empty_fade, local_gain, value
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail
@@ -221,7 +221,8 @@ class RecurrentUNet(nn.Module):
     x = Conv(13, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
     x = x.astype(jnp.float32)
     out = curve.mix(bend(balanced, brightest, curve.gain * local_gain(x[..., 12:])))
-    out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
+    out = out + highlight_fade(settled) * x[..., :12]
+    out = settled + empty_fade(settled) * (out - settled)
     memory = {**past, "features": features, "code": last_code}
     out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)
     return {"clip": out, "carry": memory}

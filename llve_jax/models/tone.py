@@ -9,9 +9,9 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.settle import box
+from llve_jax.models.settle import box, colors
 
-_SHADOW = 1.0 / 255.0  # mean brightness of a neighbourhood from which to 0 nothing is added
+_CODE = 1.0 / 255.0
 _TOE = 0.02  # where the power of the curve gives way to a straight line
 
 Blocks = Float[Array, "n h w 12"]
@@ -97,7 +97,13 @@ def local_gain(maps: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
   return jnp.exp(2.0 * jnp.tanh(0.5 * maps))
 
 
-def shadow_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
-  """0 where 6 x 6 pixels are black, 1 from a mean of `_SHADOW` on."""
-  light = box(jnp.mean(jnp.maximum(blocks, 0.0), axis=-1, keepdims=True))
-  return jnp.minimum(light * (1.0 / _SHADOW), 1.0)
+def empty_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
+  """0 where a neighbourhood is black and flat, as bars and borders are; 1 for most blocks.
+
+  Of the mean brightness and of how far pixels are from their block's colour, in 8-bit codes:
+  mean + 3 apart from 1 to 2.5. A film's black may be (0, 0, 2), its mean is 2/3; the noise of a
+  sensor is apart by 1/2 or more.
+  """
+  apart = jnp.abs(blocks - jnp.tile(colors(blocks), 4))
+  seen = box(jnp.mean(blocks + 3.0 * apart, axis=-1, keepdims=True))
+  return jnp.clip((seen / _CODE - 1.0) / 1.5, 0.0, 1.0)

@@ -82,9 +82,13 @@ def test_the_first_guess_takes_the_mean_to_what_is_wanted() -> None:
     np.testing.assert_allclose(out, 0.4, atol=1e-5)
 
 
-def test_nothing_is_added_to_what_is_wholly_black() -> None:
-  blocks = np.zeros((1, 8, 8, 12), np.float32)
-  blocks[:, 5:] = 0.1
-  fade = np.asarray(tone.shadow_fade(jnp.asarray(blocks)))[0, :, 4, 0]
-  np.testing.assert_array_equal(fade[:4], 0.0)
-  np.testing.assert_array_equal(fade[5:7], 1.0)
+def test_what_is_flat_and_black_is_found_and_noise_is_not() -> None:
+  rng = np.random.default_rng(0)
+  bar = np.tile(np.asarray([0, 0, 2], np.float32), 4) / 255
+  blocks = np.broadcast_to(bar, (1, 24, 8, 12)).copy()
+  blocks[:, 8:16] = rng.integers(0, 3, (1, 8, 8, 12)) / 255  # noise in the dark, its mean is 1
+  blocks[:, 16:] = 4 / 255
+  fade = np.asarray(tone.empty_fade(jnp.asarray(blocks)))[0, :, 4, 0]
+  np.testing.assert_array_equal(fade[2:6], 0.0)
+  assert (fade[9:15] > 0.4).all()
+  np.testing.assert_array_equal(fade[18:22], 1.0)
