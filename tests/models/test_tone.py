@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llve_jax.models import tone
-from llve_jax.models.frame_code import first_guess
+from llve_jax.models.frame_code import bordered, first_guess
 
 RAMP = np.linspace(0, 1, 12, dtype=np.float32)
 
@@ -26,9 +26,9 @@ def test_a_bent_ramp_rises_from_black_to_white(gain: float) -> None:
 def wild(seed: int) -> tone.Curve:
   """A curve from weights far from where they begin."""
   code = jax.random.normal(jax.random.key(seed), (2, 8))
-  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)))
+  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
   variables = jax.tree.map(lambda leaf: 200 * leaf, variables)
-  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)))
+  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -92,3 +92,13 @@ def test_what_is_flat_and_black_is_found_and_noise_is_not() -> None:
   np.testing.assert_array_equal(fade[2:6], 0.0)
   assert (fade[9:15] > 0.4).all()
   np.testing.assert_array_equal(fade[18:22], 1.0)
+
+
+def test_bars_are_seen_at_any_edge_and_dark_edges_are_not_bars() -> None:
+  picture = np.full((5, 64, 64, 3), 0.1, np.float32)
+  picture[0, :3] = np.asarray([0, 0, 2]) / 255  # a bar on top, as films have them
+  picture[1, :, -2:] = 0.0
+  picture[2, -1:] = 0.0
+  picture[2, -1, 20:24] = 0.5  # something is written there
+  picture[3, :, 0] = 6 / 255
+  np.testing.assert_array_equal(bordered(jnp.asarray(picture))[:, 0], [1.0, 1.0, 0.0, 0.0, 0.0])
