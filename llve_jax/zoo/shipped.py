@@ -65,6 +65,14 @@ SHIPPED: dict[str, Shipped] = {
     licence="research only",
     figures="multi_exposure 22.9 dB/.797, noisy_indoor 22.1 dB/.792",
   ),
+  "night-research-small": Shipped(
+    summary="As night-research, with half of the blocks.",
+    sha256="bc6a8302ee5ba3091bb2d641377e6c6cf153716cd9f6882c4ceb2fdeabdcf1cc",
+    parameters=198678,
+    research=True,
+    licence="research only",
+    figures="multi_exposure 23.0 dB/.801, noisy_indoor 22.1 dB/.794",
+  ),
 }
 
 
