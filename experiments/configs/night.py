@@ -1,29 +1,32 @@
 """The shipped networks: `recurrent_unet` on bright pictures that are made dark anew at each visit.
 
-Expected figures: `llve_jax/zoo/cards`. One after the other, on two CPU cores an hour each:
+EXPECT on the validation pictures of two sets of pairs, protocol `plain`: see `llve_jax/zoo/cards`.
+On two CPU cores a step takes 0.25 to 0.7 s. One after the other:
 
   tfds build tfds_builders/bright_media --config=small --manual_dir=BRIGHT --data_dir=DATA
-  tfds build tfds_builders/dark_clips --data_dir=DATA
+  tfds build tfds_builders/dark_clips --config=holdout_carphone --data_dir=DATA
   python -m experiments.train --config=experiments/configs/night.py:base --workdir=RUNS/still \
     --config.data.dir=DATA
-  python -m experiments.train --config=experiments/configs/night.py:base,clips \
-    --config.data.dir=DATA --config.train.init_from=RUNS/still --workdir=RUNS/night
+  python -m experiments.train --config=experiments/configs/night.py:base,longer \
+    --config.data.dir=DATA --config.train.init_from=RUNS/still --workdir=RUNS/still2
+  ... --config=experiments/configs/night.py:small --config.train.init_from=RUNS/still2
+  ... --config=experiments/configs/night.py:smoke    # a minute on a CPU, on the embedded clips
 
 BRIGHT is any folder of bright photographs and films. Weights that are trained on it alone may be
 shipped as far as its licences allow. `research` also takes two sets of pairs that are for research
 only: build `paired_images` from each, into a folder of its own, and name these folders.
 
-  ... --config=experiments/configs/night.py:base,research --config.train.init_from=RUNS/still \
+  ... --config=experiments/configs/night.py:base,research --config.train.init_from=RUNS/still2 \
     --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2
 
 Variants, joined by commas:
-  base          383,382 parameters (default)
-  small         the same widths, half of the blocks; begin with the weights of `base`
-  research      also on pairs, half of the pictures
+  base            383,382 parameters (default), 2,500 steps
+  longer          as much again, at a lower rate; begin with the weights of the first time
+  small           half of the blocks, 198,678 parameters, 400 steps; begin with weights of `base`
+  research        also on pairs, half of the pictures, 1,500 steps; begin with weights of `longer`
   research_small  both
-  longer        as much again, at a lower rate; begin with the weights of the first time
-  clips         last phase: clips of eight frames, for steadiness; begin with the phase before
-  smoke         a minute on a CPU, on the embedded clips
+  clips           clips of eight frames, for steadiness; begin with weights of any of the others
+  quick smoke pod sizes; the first two on the embedded clips, darkened as those are
 """
 
 from ml_collections import ConfigDict
@@ -92,6 +95,7 @@ def _clips(config: ConfigDict) -> None:
   config.phases.all.loss.frame_difference = 4.0
   config.optimizer.rate = 2e-4
   config.train.steps = 300
+  config.eval.every = 300
   config.train.average_decay = 0.98
 
 
@@ -101,6 +105,12 @@ def _smoke(config: ConfigDict) -> None:
   config.model.kwargs.update(widths=(4, 6), blocks=(0, 1), decoder_blocks=(0,), code=8)
 
 
+def _quick(config: ConfigDict) -> None:
+  base.quick(config)
+  config.test_data.name = ""
+  config.model.kwargs.update(widths=(16, 32, 48), blocks=(0, 1, 1), decoder_blocks=(0, 0))
+
+
 VARIANTS: dict[str, base.Change] = {
   "base": _same,
   "small": _small,
@@ -108,7 +118,9 @@ VARIANTS: dict[str, base.Change] = {
   "research_small": _research_small,
   "longer": _longer,
   "clips": _clips,
+  "quick": _quick,
   "smoke": _smoke,
+  "pod": base.pod,
 }
 
 
