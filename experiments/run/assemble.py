@@ -15,11 +15,11 @@ from ml_collections import ConfigDict
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
+from llve_jax.io.run_folder import BEST
 from llve_jax.train import optim
 from llve_jax.train.objective import Goal, make_goal
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, siamese, supervised, temporal, unpaired_gan
-from llve_jax.zoo.trained import BEST
 
 DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "test"}
 

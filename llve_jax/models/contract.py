@@ -42,6 +42,11 @@ class Traits:
   least_frames: int = 1
 
   @property
+  def single_frames(self) -> bool:
+    """Whether the network looks at each frame by itself."""
+    return self.frames == 1 and not self.streaming
+
+  @property
   def channels(self) -> int:
     """Channels of an input clip."""
     return CHANNELS[self.input_kind]

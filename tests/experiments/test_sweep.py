@@ -110,7 +110,7 @@ def test_print_shows_what_is_not_done_and_runs_nothing(tmp_path: Path):
     "python -m experiments.train "
     "--config=experiments/configs/turntable_gan.py:both,wgan_gp,finetune,smoke --config.seed=0 "
     f"--config.data.dir=/d --config.test_data.dir=/d --workdir={run} && "
-    f"python -m experiments.evaluate --workdir={run} --temporal "
+    f"python -m experiments.evaluate --model={run} --temporal "
     f"--classic=input,auto_gain --out={run}/evaluation\n"
   )
   assert (tmp_path / "finetune" / "table.json").is_file()

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from llve_jax.job.json_lines import Link
-from llve_jax.job.lifeline import EXIT_LOST, Lifeline, Relay
+from llve_jax.job.lifeline import EXIT_LOST, Lifeline
+from llve_jax.job.relay import Relay
 
 
 class Member:

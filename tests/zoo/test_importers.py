@@ -48,12 +48,12 @@ def test_layouts_put_every_number_where_it_belongs():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_published_network_survives_the_round_trip(published, real_frames, tmp_path, name):
-  enhancer = importers.load(published(FILES[name]), name)
-  importers.save(enhancer, tmp_path / "out.safetensors")
+  network = importers.load(published(FILES[name]), name)
+  importers.save(network, tmp_path / "out.safetensors")
   read = bundle.load(tmp_path / "out.safetensors")
   module = models.build(read.name, **read.kwargs)
   found = jax.jit(module.apply)(read.variables, real_frames[None])["clip"]
-  expected = enhancer(real_frames[None])
+  expected = jax.jit(pure(network.module))(network.variables, real_frames[None])[0]
   np.testing.assert_allclose(np.clip(found, 0, 1), expected, atol=1e-6)
   assert read.origin["imported"] == FILES[name]
   assert read.origin["license"] == importers.IMPORTERS[name].license
@@ -112,6 +112,6 @@ def test_bad_input_is_named(tmp_path):
   small_mbllen(tmp_path / "a.h5")
   with pytest.raises(UserError, match=r"a\.h5: expected what torch\.save writes"):
     importers.load(tmp_path / "a.h5", "sci")
-  enhancer = importers.load(tmp_path / "a.h5", "mbllen")
+  network = importers.load(tmp_path / "a.h5", "mbllen")
   with pytest.raises(UserError, match=r"out\.h5: weights are written as \.safetensors"):
-    importers.save(enhancer, tmp_path / "out.h5")
+    importers.save(network, tmp_path / "out.h5")

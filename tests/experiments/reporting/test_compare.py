@@ -12,7 +12,8 @@ import pytest
 from experiments.reporting import compare, page, votes
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
-from llve_jax.zoo.trained import BEST, load
+from llve_jax.io.run_folder import BEST
+from llve_jax.zoo.trained import load
 
 
 def write_images(folder: Path, names: list[str], value: int) -> Path:
@@ -133,13 +134,13 @@ def test_runs_are_named_by_what_tells_them_apart(data_dir: Path, tmp_path: Path)
     runs.append(str(run))
   sources = compare.open_sources(runs, split=None, data_dir=None)
   assert [source.name for source in sources] == ["dce/seed0", "dce/seed1"]
-  window = next(sources[0].windows(2))
+  excerpt = next(sources[0].excerpts(2))
   clip = next(iter(compare_clips(runs[0])))
   expected = load(runs[0])(jnp.asarray(clip.low[5:7, None], jnp.float32) / 255.0)
-  difference = np.rint(np.asarray(expected)[:, 0] * 255.0) - window.frames
+  difference = np.rint(np.asarray(expected)[:, 0] * 255.0) - excerpt.frames
   assert np.abs(difference).max() <= 1
-  assert window.frames.shape[0] == 2
-  assert window.fps == clip.fps
+  assert excerpt.frames.shape[0] == 2
+  assert excerpt.fps == clip.fps
 
 
 def compare_clips(run: str):
