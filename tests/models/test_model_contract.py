@@ -197,6 +197,18 @@ def test_a_video_streams_through_in_parts(name, index):
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_single_frame_is_no_loop(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.streaming:
+    pytest.skip("does not stream")
+  one, two = (
+    apply.lower(variables, clips(module.traits, 1, time, 16, 16)).as_text() for time in (1, 2)
+  )
+  assert "stablehlo.while" not in one
+  assert "stablehlo.while" in two
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
 def test_what_does_not_fit_is_refused(name, index):
   module, _, _ = network(name, index)
   traits = module.traits
