@@ -60,10 +60,6 @@ class Training:
       raise UserError(
         f"mesh.data is {config.mesh.data}; a plan takes all chips of a slice, so leave it at -1"
       )
-    if config.step.name == "temporal" and config.step.options.get("unroll") is None:
-      # The step asks which devices there are here; on a TPU it would choose this.
-      with config.unlocked():
-        config.step.options.unroll = 1
     self._run = build(config)
     ends = [0, *(round(phase.until * self._run.steps) for phase in self._run.phases)]
     self._counts = [after - before for before, after in itertools.pairwise(ends)]

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import leaky_relu, unrolled
+from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
   @nn.compact
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """Same shape."""
-    conv = partial(nn.Conv, images.shape[-1], (3, 3), dtype=self.dtype)
+    conv = partial(Conv, images.shape[-1], (3, 3), dtype=self.dtype)
     x = leaky_relu(conv(kernel_init=_initial, name="first")(images))
     return images + conv(kernel_init=nn.initializers.normal(0.01), name="second")(x)
 
@@ -107,7 +107,7 @@ class Fuse(nn.Module):
     channels = now.shape[-1]
     if self.reach:
       past = Align(self.reach, max(1, channels // 4), dtype=self.dtype, name="align")(now, past)
-    gate = nn.Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_initial, name="gate")
+    gate = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_initial, name="gate")
     trust = jax.nn.sigmoid(gate(jnp.concatenate([now, past, jnp.abs(now - past)], axis=-1)))
     blend = now + trust * (past - now)
     return blend, blend
@@ -164,7 +164,7 @@ class RecurrentUNet(nn.Module):
     check_clip("recurrent_unet", clip, self.traits)
     batch, time, height, width, _ = clip.shape
     frames = pad_to_multiple(clip.reshape(batch * time, height, width, 3), self.traits.stride)
-    conv = partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
+    conv = partial(Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
     block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
 
     x = leaky_relu(conv(self.widths[0], name="stem")(_halve(frames).astype(self.dtype)))
@@ -181,16 +181,16 @@ class RecurrentUNet(nn.Module):
       x, memory[f"level_{level}"] = self._fuse(x, past, batch, time, reach, f"fuse_{level}")
       levels.append(x)
 
-    gain = nn.Conv(3, (1, 1), dtype=jnp.float32, name="gain")(x.astype(jnp.float32))
+    gain = Conv(3, (1, 1), dtype=jnp.float32, name="gain")(x.astype(jnp.float32))
     for level in reversed(range(coarsest)):
       x = bilinear_double(nn.Dense(self.widths[level], dtype=self.dtype, name=f"up_{level}")(x))
       x = leaky_relu(conv(self.widths[level], name=f"merge_{level}")(x + levels[level]))
       x = block(dtype=self.dtype, name=f"decoder_{level}")(x)
       gain = bilinear_double(gain)
-    correction = nn.Conv(
+    correction = Conv(
       12, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="correction"
     )(x)
-    control = nn.Conv(
+    control = Conv(
       8, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="steady"
     )(x)
     settled, memory["frame"] = _settle(
@@ -218,7 +218,7 @@ class RecurrentUNet(nn.Module):
       split_rngs={"params": False},
       in_axes=1,
       out_axes=1,
-      unroll=unrolled(time),
+      unroll=turns_at_once(time),
     )
     last, blended = scan(reach, dtype=self.dtype, name=name)(start, steps)
     return blended.reshape(x.shape), last.astype(jnp.float32)
@@ -251,7 +251,7 @@ def _settle(
 
   in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, longer, sensitive))
   start = frames[:, 0] if past is None else past
-  last, settled = jax.lax.scan(step, start, in_time, unroll=unrolled(frames.shape[1]))
+  last, settled = jax.lax.scan(step, start, in_time, unroll=turns_at_once(frames.shape[1]))
   return jnp.swapaxes(settled, 0, 1), last
 
 

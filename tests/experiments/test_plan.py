@@ -216,10 +216,3 @@ def test_frames_are_split_by_rows(compiler: Compiler) -> None:
 def test_a_part_of_the_devices_cannot_be_planned() -> None:
   with pytest.raises(UserError, match="leave it at -1"):
     on_slices.Training(config("zero_dce.py:smoke", mesh__data=4))
-
-
-def test_a_step_in_chunks_is_compiled_as_a_tpu_would(compiler: Compiler) -> None:
-  del compiler
-  asked = config("recurrent_unet.py:smoke").lock()
-  on_slices.Training(asked)
-  assert asked.step.options.unroll == 1

@@ -29,7 +29,7 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
   "deblur_gan": (_DEBLUR, {**_DEBLUR, "one_conv_blocks": True, "learn_residual": False}),
   "cnn3d": ({**_RESNET, "widths": (6, 4), "align_corners": False},),
   "conv_lstm": (
-    {**_RESNET, "align_corners": False, "unroll": 2},
+    {**_RESNET, "align_corners": False},
     {**_RESNET, "form": "released"},
   ),
   "kpn": (
@@ -194,6 +194,18 @@ def test_a_video_streams_through_in_parts(name, index):
     parts.append(result["clip"])
     carry = result["carry"]
   np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_single_frame_is_no_loop(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.streaming:
+    pytest.skip("does not stream")
+  one, two = (
+    apply.lower(variables, clips(module.traits, 1, time, 16, 16)).as_text() for time in (1, 2)
+  )
+  assert "stablehlo.while" not in one
+  assert "stablehlo.while" in two
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)

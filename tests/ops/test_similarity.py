@@ -62,6 +62,15 @@ def test_the_maps_are_wangs_factors():
     np.testing.assert_allclose(both[y, x, 0], contrast * luminance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 74, 75, 3), (140, 11, 1), (1, 2, 203, 12, 2)], ids=str)
+def test_blocks_of_windows_are_numpys_sliding_ones(shape):
+  x = np.random.default_rng(1).normal(size=shape)
+  views = np.lib.stride_tricks.sliding_window_view(x, (11, 11), axis=(-3, -2))
+  expected = np.einsum("...ij,i,j", views, similarity.GAUSSIAN, similarity.GAUSSIAN)
+  found = similarity.window_mean(jnp.asarray(x, jnp.float32))
+  np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_gradient_of_a_lopsided_window_equals_the_matrix_of_the_means():
   window = (0.5, 0.3, 0.2)
   x = jnp.asarray(np.random.default_rng(1).normal(size=(2, 5, 6, 2)), jnp.float32)

@@ -61,7 +61,6 @@ def make_step(
   truncate: int,
   consistency_weight: float = 0.0,
   max_motion: float = 4.0,
-  unroll: int | None = None,
   average_decay: float = 0.999,
 ) -> Step:
   """Returns `step(state, batch) -> (state, scalars)`; jit it with a sharding.
@@ -88,8 +87,6 @@ def make_step(
     truncate: frames of a chunk.
     consistency_weight: StableLLVE's is `losses.consistency.WARP_WEIGHT`.
     max_motion: how far a pixel may be moved, in pixels of the dark frames.
-    unroll: chunks that the compiler writes out instead of looping; each adds memory. None: all on a
-      CPU, where the gradient of a convolution takes several times as long in a loop, else one.
     average_decay: of the moving average.
 
   Raises:
@@ -152,9 +149,7 @@ def make_step(
         random_flow(flow_key, count, (size[0], size[1]), max_motion, scale=scale)
         for scale in (1, module.traits.scale)
       )
-    gradient, stats, scalars = _over_chunks(
-      loss, state.generator, _cut(batch, truncate), key, unroll
-    )
+    gradient, stats, scalars = _over_chunks(loss, state.generator, _cut(batch, truncate), key)
     scalars["gradient_norm"] = optax.global_norm(gradient)
     generator = descend(state.generator, gradient, optimizer, stats, state.rate)
     memory = {name: scalars[f"memory/{name}"] for name in state.memory}
@@ -190,7 +185,7 @@ def _cut(batch: Batch, truncate: int) -> Batch:
 
 
 def _over_chunks(
-  loss: _Loss, network: Trainable, chunks: Batch, key: Array, unroll: int | None
+  loss: _Loss, network: Trainable, chunks: Batch, key: Array
 ) -> tuple[Any, Any, Scalars]:
   """Mean gradient, last batch statistics and mean scalars over chunks [n, b, t, ...]."""
   count = chunks["low"].shape[0]
@@ -210,8 +205,6 @@ def _over_chunks(
   gradient, (past, scalars) = slope(network.params, _Past(network.batch_stats), *first)
   if count == 1:
     return gradient, past.stats, scalars
-  if unroll is None:
-    unroll = count - 1 if jax.default_backend() == "cpu" else 1
-  (past, gradient), others = jax.lax.scan(one, (past, gradient), later, unroll=unroll)
+  (past, gradient), others = jax.lax.scan(one, (past, gradient), later)
   scalars = {name: (scalars[name] + others[name].sum(axis=0)) / count for name in scalars}
   return jax.tree.map(lambda x: x / count, gradient), past.stats, scalars
