@@ -16,7 +16,7 @@ from experiments.run.settings import check_settings
 from llve_jax.io import bundle
 from llve_jax.io.atomic import replacing
 from llve_jax.job import hosts, lock
-from llve_jax.job.shared_folder import from_first
+from llve_jax.job.agree import from_first
 from llve_jax.train.goodput import Journal
 from llve_jax.zoo.trained import BEST
 
