@@ -121,7 +121,7 @@ def train(
   def evaluated(variables: Any) -> tuple[dict[str, float], dict[str, Any]]:
     metrics, pictures = stop.run(scorer, variables)
     # All decide by the same numbers, to the last bit.
-    return agree.broadcast(metrics), pictures
+    return agree.from_first(lambda: metrics), pictures
 
   programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
   settings = config.train

@@ -238,7 +238,7 @@ class Checkpoints:
           raise
         said = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
         fault = f"expected a checkpoint that can be read, found {said}"
-      if not verified and jax.process_count() > 1:
+      if not verified:
         failed = which_processes(bool(fault))
         fault = fault or (f"processes {failed} cannot read it" if failed else "")
     return restored, fault

@@ -1,4 +1,13 @@
-"""What the processes of a job tell each other, so that all of them decide the same."""
+"""What the processes of a job tell each other, so that all of them decide the same.
+
+They talk through the key-value store of JAX's coordination service, on process 0, and not over
+devices: it works whatever the devices are at, and from any of JAX's ways to start several processes
+(`hosts.joined`, `jax.distributed.initialize`). Only `Vote` is a collective, which a step hardly
+notices. What is agreed on is small and rare: a word takes some milliseconds.
+
+All processes must make the same calls in the same order, from one thread. In one process they do
+nothing.
+"""
 
 import json
 import time
@@ -7,61 +16,85 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax._src import distributed  # the store has no public door
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from llve_jax.errors import UserError
 
-# This process and how many there are; set by `hosts.initialize`.
-_place: tuple[int, int] | None = None
-# How often they have exchanged values.
+# How often the processes have exchanged values: names the place of each exchange in the store.
 _gathers = 0
 
 
-def join(process: int, processes: int) -> None:
-  """Says that this is `process` of several, whose key-value store is up."""
-  global _place
-  _place = (process, processes)
+def from_first(make: Callable[[], Any]) -> Any:
+  """What `make` returns (JSON values) in the first process, or its UserError, in all processes.
+
+  The others do not call it.
+
+  Raises:
+    UserError: `make` raised it; or see `gather`.
+  """
+  if _alone():
+    return make()
+  value, problem = None, ""
+  if distributed.global_state.process_id == 0:
+    try:
+      value = make()
+    except UserError as error:
+      problem = str(error)
+  value, problem = gather([value, problem])[0]
+  if problem:
+    raise UserError(problem)
+  return value
 
 
-def broadcast(value: Any) -> Any:
-  """Process 0's value, a JSON one, in all of them; every process must call it, in order."""
-  if _place is None:
-    return value
-  return json.loads(gather(json.dumps(value) if _place[0] == 0 else "")[0])
+def which_processes(flag: bool) -> list[int]:
+  """The processes whose `flag` is true, in order; in one process [0] or []."""
+  return [process for process, theirs in enumerate(gather(bool(flag))) if theirs]
 
 
-def any_process(flag: bool) -> bool:
-  """True in all processes if it is in any; every process must call it, in the same order."""
-  if _place is None:
-    return flag
-  return "yes" in gather("yes" if flag else "no")
-
-
-def gather(value: str, *, timeout: float = float("inf")) -> list[str]:
-  """The values of all processes, in their order.
+def gather(value: Any, *, timeout: float = float("inf")) -> list[Any]:
+  """The values, JSON ones, of all processes, in their order.
 
   Raises:
     TimeoutError: another process has not come here in `timeout` seconds.
+    UserError: there are others, but no coordination service to talk through.
   """
   global _gathers
-  assert _place is not None
-  from jax._src import distributed  # the store has no public door
-
-  store: Any = distributed.global_state.client
-  deadline = time.monotonic() + timeout
-  (me, processes), number = _place, _gathers
-  _gathers += 1
+  if _alone():
+    return [value]
+  state, deadline = distributed.global_state, time.monotonic() + timeout
+  store: Any = state.client
+  number, _gathers = _gathers, _gathers + 1
   folder = f"llve_jax/{number}"
-  store.key_value_set(f"{folder}/{me}", value)
-  if me != 0:
-    values: list[str] = json.loads(_get(store, f"{folder}/all", deadline))
+  if state.process_id != 0:
+    store.key_value_set(f"{folder}/{state.process_id}", json.dumps(value))
+    values: list[Any] = json.loads(_get(store, f"{folder}/all", deadline))
     return values
-  values = [_get(store, f"{folder}/{i}", deadline) for i in range(processes)]
-  store.key_value_set(f"{folder}/all", json.dumps(values))
+  others = [_get(store, f"{folder}/{i}", deadline) for i in range(1, state.num_processes)]
+  # As text and back, so that all have the same: no tuple here that is a list there.
+  text = f"[{', '.join([json.dumps(value), *others])}]"
+  store.key_value_set(f"{folder}/all", text)
   if number:  # all have read the one before
     store.key_value_delete(f"llve_jax/{number - 1}/")
+  values = json.loads(text)
   return values
+
+
+def _alone() -> bool:
+  """Whether this is the only process.
+
+  Raises:
+    UserError: it is not, but cannot talk to the others.
+  """
+  state = distributed.global_state
+  if state.client is not None:
+    return state.num_processes == 1
+  if jax.process_count() == 1:
+    return True
+  raise UserError(
+    f"{jax.process_count()} processes that cannot talk to each other: expected each to begin with "
+    "llve_jax.job.hosts.joined or jax.distributed.initialize, before any device is used"
+  )
 
 
 def _get(store: Any, key: str, deadline: float) -> str:
@@ -76,35 +109,6 @@ def _get(store: Any, key: str, deadline: float) -> str:
         raise TimeoutError(key) from None
 
 
-def from_first(make: Callable[[], Any]) -> Any:
-  """What `make` returns (JSON values) in the first process, or its UserError, in all processes.
-
-  All processes have to call it. With one process it is `make()`.
-  """
-  if jax.process_count() == 1:
-    return make()
-  value, problem = None, ""
-  if jax.process_index() == 0:
-    try:
-      value = make()
-    except UserError as error:
-      problem = str(error)
-  text = np.frombuffer(json.dumps([value, problem]).encode(), np.uint8)
-  size = int(multihost_utils.broadcast_one_to_all(np.int32(text.size)))
-  buffer = np.zeros(size, np.uint8)
-  buffer[: text.size] = text[:size]
-  value, problem = json.loads(bytes(multihost_utils.broadcast_one_to_all(buffer)))
-  if problem:
-    raise UserError(problem)
-  return value
-
-
-def which_processes(flag: bool) -> list[int]:
-  """The processes whose `flag` is true; all have to call it."""
-  flags = multihost_utils.process_allgather(np.array(flag))
-  return [int(process) for process in np.flatnonzero(flags)]
-
-
 class Vote:
   """Lets all processes know, at the same step, that one of them was asked to stop.
 
@@ -116,7 +120,7 @@ class Vote:
 
   def __init__(self, mesh: Mesh, *, behind: int = 2):
     """Votes over the processes of `mesh`; `outcome` is that of `behind` steps ago."""
-    self._alone = _place is None
+    self._alone = _alone()
     self._behind = behind
     self._cast: list[Any] = []
     self._sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))

@@ -115,7 +115,6 @@ def initialize(
     heartbeat_timeout_seconds=max(_JAX_HEARTBEAT_SECONDS, round(4 * heartbeat)),
     coordinator_bind_address=cluster.bind,
   )
-  agree.join(cluster.process, cluster.processes)
 
 
 @contextlib.contextmanager
