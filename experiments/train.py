@@ -38,7 +38,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
-from llve_jax.job import hosts, interrupt, maintenance
+from llve_jax.job import agree, hosts, interrupt, maintenance
 from llve_jax.score.held_out import Scorer
 from llve_jax.train import debug, hooks, loop, mesh, plateau, tensorboard
 from llve_jax.train.clock import STEPS, Clock
@@ -121,7 +121,7 @@ def train(
   def evaluated(variables: Any) -> tuple[dict[str, float], dict[str, Any]]:
     metrics, pictures = stop.run(scorer, variables)
     # All decide by the same numbers, to the last bit.
-    return hosts.broadcast(metrics), pictures
+    return agree.from_first(lambda: metrics), pictures
 
   programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
   settings = config.train
@@ -193,7 +193,7 @@ def train(
     resumed: list[loop.Hook] = [evaluate, watch, save]
     if memory.pop(PENDING, None) != start:
       resumed = []
-    vote = hosts.Vote(device_mesh)
+    vote = agree.Vote(device_mesh)
 
     def stopping() -> bool:
       vote.cast(stop.requested)

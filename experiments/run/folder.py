@@ -17,7 +17,7 @@ from llve_jax.io import bundle
 from llve_jax.io.atomic import replacing
 from llve_jax.io.run_folder import BEST, HISTORY, JOURNAL, SETTINGS, TENSORBOARD
 from llve_jax.job import hosts, lock
-from llve_jax.job.shared_folder import from_first
+from llve_jax.job.agree import from_first
 from llve_jax.train.goodput import Journal
 
 

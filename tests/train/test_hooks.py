@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -147,6 +148,22 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   assert memory["last"] == {"step": 5, "psnr": 21.0, "ssim": 0.5}
   assert ("eval/psnr", 22.0, 4) in writer.scalars
   assert writer.images == ["eval/clip"] * 3
+
+
+def test_the_average_is_what_is_scored_and_kept() -> None:
+  trained = dataclasses.replace(state(1.0), average=state(2.0).average)
+  seen: list[float] = []
+
+  def score(variables: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    seen.append(float(variables["params"]["w"]))
+    return {"psnr": 20.0}, {}
+
+  def keep(variables: Any, step: int, metrics: dict[str, float]) -> None:
+    seen.append(float(variables["params"]["w"]))
+
+  hook = hooks.Evaluate(Writer(), Clock(), score, keep, {}, every=1)
+  hook(1, trained, {}, last=False)
+  assert seen == [2.0, 2.0]
 
 
 def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
