@@ -102,7 +102,7 @@ def train(
   settle_data(config, kind)
   device_mesh = mesh.make_mesh(mesh.first_devices(config.mesh.data), rows=config.mesh.rows)
   mesh.check_batch(config.data.batch, device_mesh)
-  stream = open_stream(config, kind, device_mesh)
+  stream = open_stream(config, kind, device_mesh, getattr(run.traits, "context", 0))
   tested = config.test_data if config.test_data.name else config.data
   held_out = open_split(tested, tested.validation)
   clips.check_scorable(held_out, kind)

@@ -6,14 +6,12 @@ What an example holds, the splits and where the clips come from: README.md besid
 """
 
 import dataclasses
-import io
 import itertools
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, ClassVar
 
-import av
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
@@ -22,6 +20,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
+from llve_jax.ops.compress import h264_round_trip
 from llve_jax.shapes import Frame8, Frames8
 from tfds_builders.base import schema
 from tfds_builders.dark_clips import raw
@@ -242,30 +241,6 @@ def read_clip(clip: str, max_height: int, max_frames: int | None) -> tuple[Frame
   frames = itertools.islice(read_frames(path), max_frames)
   shrunk = [_shrink(frame.image, max_height) for frame in frames]
   return np.stack(shrunk), read_info(path).average_rate
-
-
-def h264_round_trip(frames: Frames8, fps: Fraction, crf: int) -> Frames8:
-  """Compresses a clip by H.264 (4:2:0) and decodes it again; the same bits on every run.
-
-  One thread, since x264 decides differently with another number of them. Odd sizes are filled up
-  by repeating the last row or column, which is cut off again.
-  """
-  height, width = frames.shape[1:3]
-  even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-  buffer = io.BytesIO()
-  with av.open(buffer, "w", format="mp4") as container:
-    # Macroblock trees make x264 decide by what lies in memory: other bits in every process.
-    options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
-    stream = container.add_stream("libx264", rate=fps, options=options)
-    stream.height, stream.width, stream.pix_fmt = even.shape[1], even.shape[2], "yuv420p"
-    stream.thread_count = 1
-    for frame in even:
-      container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-    container.mux(stream.encode())
-  buffer.seek(0)
-  with av.open(buffer, "r") as film:
-    decoded = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
-  return np.stack(decoded)[:, :height, :width]
 
 
 def _still_name(clip: str, place: int) -> str:
