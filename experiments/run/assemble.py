@@ -21,7 +21,7 @@ from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, siamese, supervised, temporal, unpaired_gan
 from llve_jax.zoo.trained import BEST
 
-DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "test"}
+DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "validation"}
 
 STEPS: dict[str, Callable[..., Step]] = {
   "supervised": supervised.make_step,
@@ -62,8 +62,8 @@ class Run:
     self.goals = [make_goal(phase.loss.to_dict(), **vgg) for phase in self.phases]
     self._check()
 
-    schedule = self._schedule(config.optimizer.rate)
-    self.generator_optimizer = self._optimizer(config.optimizer, schedule)
+    self.schedule = self._schedule(config.optimizer.rate)
+    self.generator_optimizer = self._optimizer(config.optimizer, self.schedule)
     updates = self._option("critic_updates", 1)
     self.critic_optimizers = {
       name: self._optimizer(critic, optim.slowed(self._schedule(critic.rate), updates))
@@ -223,7 +223,7 @@ def settle_data(config: ConfigDict, kind: str) -> None:
   still = "static" if kind == "srgb" else "raw_static"
   trained = still if config.step.name == "siamese" else moving
   if (data.name, data.config, tested.name) == ("dark_clips", "", "") and trained != moving:
-    tested.update(name="dark_clips", validation="test")
+    tested.update(name="dark_clips", validation="validation")
   for settings, fitting in ((data, trained), (tested, moving)):
     if settings.name == "dark_clips" and not settings.config:
       settings.config = fitting
