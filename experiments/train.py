@@ -23,10 +23,11 @@ from typing import Any
 
 import jax
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from experiments.run.attempt import Attempt
 from experiments.run.flags import check as check_flags
+from experiments.run.flags import define as define_config
 from experiments.run.folder import workplace
 from experiments.run.settings import fingerprint
 from llve_jax.data.allocation import keep_freed_memory
@@ -35,7 +36,7 @@ from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
 from llve_jax.job import hosts, interrupt, maintenance
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
+CONFIG = define_config("Configuration, FILE[:VARIANT,...].")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints, logs and weights.")
 ALLOW_CHANGES = flags.DEFINE_bool(
   "allow_changes", False, "Go on with a run under other settings than it was begun with."

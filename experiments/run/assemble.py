@@ -34,6 +34,17 @@ STEPS: dict[str, Callable[..., Step]] = {
 CRITICS = {"paired_gan": ("critic",), "unpaired_gan": ("global", "local")}
 
 
+def step_options(name: str) -> dict[str, inspect.Parameter]:
+  """What may stand in `step.options` of the step called `name`."""
+  parameters = inspect.signature(STEPS[name]).parameters
+  common = ("average_decay", "accumulate")
+  return {
+    name: parameter
+    for name, parameter in parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in common
+  }
+
+
 class Run:
   """A configuration turned into networks, goals and optimisers."""
 
@@ -71,20 +82,9 @@ class Run:
     }
     self.step_functions = [self._make_step(goal) for goal in self.goals]
 
-  @property
-  def _parameters(self) -> dict[str, inspect.Parameter]:
-    """What may stand in step.options."""
-    parameters = inspect.signature(STEPS[self.config.step.name]).parameters
-    common = ("average_decay", "accumulate")
-    return {
-      name: parameter
-      for name, parameter in parameters.items()
-      if parameter.kind is parameter.KEYWORD_ONLY and name not in common
-    }
-
   def _option(self, name: str, otherwise: Any) -> Any:
     """An option of the step: as configured, or its default, or `otherwise` if it has none."""
-    parameter = self._parameters.get(name)
+    parameter = step_options(self.config.step.name).get(name)
     default = otherwise if parameter is None else parameter.default
     return self.config.step.options.get(name, default)
 
@@ -94,12 +94,12 @@ class Run:
       raise UserError(f"train.steps is {self.steps}; expected at least 1")
     if step not in STEPS:
       raise UserError(f"step.name is {step!r}; known: {', '.join(STEPS)}")
-    known = self._parameters.keys()
-    if unknown := sorted(set(options) - known):
+    known = step_options(step)
+    if unknown := sorted(set(options) - set(known)):
       raise UserError(
         f"step {step} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}"
       )
-    needed = [name for name, option in self._parameters.items() if option.default is option.empty]
+    needed = [name for name, option in known.items() if option.default is option.empty]
     if missing := sorted(set(needed) - set(options)):
       raise UserError(f"step {step} needs step.options.{', '.join(missing)}; found none")
     if set(self.critics) != set(expected := CRITICS.get(step, ())):
