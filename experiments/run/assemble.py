@@ -21,7 +21,7 @@ from llve_jax.train.objective import Goal, make_goal
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, siamese, supervised, temporal, unpaired_gan
 
-DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "test"}
+DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "validation"}
 
 STEPS: dict[str, Callable[..., Step]] = {
   "supervised": supervised.make_step,
@@ -32,6 +32,17 @@ STEPS: dict[str, Callable[..., Step]] = {
 }
 # The critics that a step takes; the others take none.
 CRITICS = {"paired_gan": ("critic",), "unpaired_gan": ("global", "local")}
+
+
+def step_options(name: str) -> dict[str, inspect.Parameter]:
+  """What may stand in `step.options` of the step called `name`."""
+  parameters = inspect.signature(STEPS[name]).parameters
+  common = ("average_decay", "accumulate")
+  return {
+    name: parameter
+    for name, parameter in parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in common
+  }
 
 
 class Run:
@@ -62,8 +73,8 @@ class Run:
     self.goals = [make_goal(phase.loss.to_dict(), **vgg) for phase in self.phases]
     self._check()
 
-    schedule = self._schedule(config.optimizer.rate)
-    self.generator_optimizer = self._optimizer(config.optimizer, schedule)
+    self.schedule = self._schedule(config.optimizer.rate)
+    self.generator_optimizer = self._optimizer(config.optimizer, self.schedule)
     updates = self._option("critic_updates", 1)
     self.critic_optimizers = {
       name: self._optimizer(critic, optim.slowed(self._schedule(critic.rate), updates))
@@ -71,20 +82,9 @@ class Run:
     }
     self.step_functions = [self._make_step(goal) for goal in self.goals]
 
-  @property
-  def _parameters(self) -> dict[str, inspect.Parameter]:
-    """What may stand in step.options."""
-    parameters = inspect.signature(STEPS[self.config.step.name]).parameters
-    common = ("average_decay", "accumulate")
-    return {
-      name: parameter
-      for name, parameter in parameters.items()
-      if parameter.kind is parameter.KEYWORD_ONLY and name not in common
-    }
-
   def _option(self, name: str, otherwise: Any) -> Any:
     """An option of the step: as configured, or its default, or `otherwise` if it has none."""
-    parameter = self._parameters.get(name)
+    parameter = step_options(self.config.step.name).get(name)
     default = otherwise if parameter is None else parameter.default
     return self.config.step.options.get(name, default)
 
@@ -94,12 +94,12 @@ class Run:
       raise UserError(f"train.steps is {self.steps}; expected at least 1")
     if step not in STEPS:
       raise UserError(f"step.name is {step!r}; known: {', '.join(STEPS)}")
-    known = self._parameters.keys()
-    if unknown := sorted(set(options) - known):
+    known = step_options(step)
+    if unknown := sorted(set(options) - set(known)):
       raise UserError(
         f"step {step} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}"
       )
-    needed = [name for name, option in self._parameters.items() if option.default is option.empty]
+    needed = [name for name, option in known.items() if option.default is option.empty]
     if missing := sorted(set(needed) - set(options)):
       raise UserError(f"step {step} needs step.options.{', '.join(missing)}; found none")
     if set(self.critics) != set(expected := CRITICS.get(step, ())):
@@ -223,7 +223,7 @@ def settle_data(config: ConfigDict, kind: str) -> None:
   still = "static" if kind == "srgb" else "raw_static"
   trained = still if config.step.name == "siamese" else moving
   if (data.name, data.config, tested.name) == ("dark_clips", "", "") and trained != moving:
-    tested.update(name="dark_clips", validation="test")
+    tested.update(name="dark_clips", validation="validation")
   for settings, fitting in ((data, trained), (tested, moving)):
     if settings.name == "dark_clips" and not settings.config:
       settings.config = fitting
