@@ -58,7 +58,10 @@ setup(
   license="Apache-2.0",
   license_files=["LICENSE"],
   packages=find_packages(include=["llve_jax", "llve_jax.*", "tfds_builders", "tfds_builders.*"]),
-  package_data={"": ["README.md", "CITATIONS.bib", "TAGS.txt"]},  # what a TFDS builder reads
+  package_data={
+    "": ["README.md", "CITATIONS.bib", "TAGS.txt"],  # what a TFDS builder reads
+    "llve_jax.zoo": ["weights/*.safetensors", "cards/*.md"],
+  },
   python_requires=">=3.11",
   install_requires=[
     "absl-py>=2.1",

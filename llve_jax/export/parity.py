@@ -113,14 +113,14 @@ def measure(
   differences, changes = {}, []
   for size in sizes:
     clip = jax.device_put(probes[str(size)], cpu)
-    expected = np.asarray(model(variables, clip, None)[0])
+    expected = np.asarray(model(variables, clip, None, None)[0])
     if found[str(size)].shape != expected.shape:
       raise UserError(
         f"nothing was written, since the export turns clips {(*size, 3)} into "
         f"{found[str(size)].shape}, but the network turns them into {expected.shape}"
       )
     differences[size] = float(np.max(np.abs(found[str(size)] - expected)))
-    changed = np.asarray(model(moved, clip, None)[0])
+    changed = np.asarray(model(moved, clip, None, None)[0])
     changes.append(float(np.max(np.abs(expected - changed))))
   return Parity(differences, max(changes))
 

@@ -51,7 +51,7 @@ def write(network: Trained, folder: Path) -> None:
   run = pure(network.module)
 
   def apply(variables: dict[str, Any], clip: jax.Array) -> dict[str, jax.Array]:
-    return {"clip": run(variables, clip, None)[0]}
+    return {"clip": run(variables, clip, None, None)[0]}
 
   with _quiet():
     module = JaxModule(

@@ -15,15 +15,19 @@ from llve_jax.shapes import Clip
 
 
 def pure(module: nn.Module) -> Apply:
-  """The network as a function of (variables, clip, carry), which returns (clip, carry).
+  """The network as a function of (variables, clip, carry, context), which returns (clip, carry).
 
   The clip that it returns is clipped to [0, 1]. The carry is that of networks that stream, None
-  starts a video; of other networks it is None.
+  starts a video; of other networks it is None. The context is that of networks that take one
+  (`traits.context`); None has them take the clip for the whole frame.
   """
   streaming = module.traits.streaming
 
-  def apply(variables: Any, clip: Clip, carry: Any = None) -> tuple[Clip, Any]:
-    output: Any = module.apply(variables, clip, **({"carry": carry} if streaming else {}))
+  def apply(variables: Any, clip: Clip, carry: Any = None, context: Any = None) -> tuple[Clip, Any]:
+    given = {"carry": carry} if streaming else {}
+    if context is not None:
+      given["context"] = context
+    output: Any = module.apply(variables, clip, **given)
     return jnp.clip(output["clip"], 0.0, 1.0), output["carry"] if streaming else None
 
   return apply
@@ -60,6 +64,7 @@ class Compiled:
     variables: Any,
     frames: Float[Array, "n h w c"],
     carry: Any = None,
+    context: Any = None,
     *,
     in_time: bool,
     rounded: bool,
@@ -70,6 +75,7 @@ class Compiled:
       variables: of the network.
       frames: uint8, or float32 in [0, 1].
       carry: of a network that streams, what the call before returned; None starts a video.
+      context: small pictures [n, side, side, c] of the whole frames, if these are parts of them.
       in_time: whether the frames follow each other, or are clips of one frame each.
       rounded: uint8 or float32 in [0, 1].
 
@@ -78,19 +84,27 @@ class Compiled:
     """
     how = {"in_time": in_time, "rounded": rounded}
     if self._in_rows is None:
-      return self._jitted(variables, frames, carry, **how)
-    return _on_frames(self._in_rows, variables, frames, carry, **how)
+      return self._jitted(variables, frames, carry, context, **how)
+    return _on_frames(self._in_rows, variables, frames, carry, context, **how)
 
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:
     """What is compiled for arguments of these shapes, to be compiled for another machine."""
     how = {"in_time": not self.traits.single_frames, "rounded": True}
-    return self._jitted.trace(variables, frames, carry, **how)
+    return self._jitted.trace(variables, frames, carry, None, **how)
 
 
 def _on_frames(
-  apply: Apply, variables: Any, frames: Array, carry: Any, *, in_time: bool, rounded: bool
+  apply: Apply,
+  variables: Any,
+  frames: Array,
+  carry: Any,
+  context: Any,
+  *,
+  in_time: bool,
+  rounded: bool,
 ) -> tuple[Array, Any]:
   axis = 0 if in_time else 1
-  clip, carry = apply(variables, jnp.expand_dims(to_unit(frames), axis), carry)
+  view = None if context is None else jnp.expand_dims(context, axis)
+  clip, carry = apply(variables, jnp.expand_dims(to_unit(frames), axis), carry, view)
   bright = jnp.squeeze(clip, axis)
   return to_8_bit(bright) if rounded else bright, carry

@@ -20,7 +20,8 @@ from llve_jax.methods.pieces import Piece, batches, windows
 from llve_jax.methods.plan import Plan, make_plan
 from llve_jax.models.contract import Traits
 from llve_jax.ops import tiles
-from llve_jax.ops.frames import to_8_bit
+from llve_jax.ops.frames import to_8_bit, to_unit
+from llve_jax.ops.thumbnail import thumbnail_of
 from llve_jax.zoo.trained import Trained
 
 
@@ -160,12 +161,16 @@ class _Running:
     plan, traits = self._plan, self._compiled.traits
     whole = plan.tile_count == 1
     parts = [piece.frames] if whole else tiles.split(piece.frames, plan.rows, plan.columns)
+    context = None
+    if traits.context and not whole:
+      context = thumbnail_of(to_unit(piece.frames), traits.context)
     outputs = []
     for index, part in enumerate(parts):
       output, self._carries[index] = self._compiled(
         self._variables,
         part,
         self._carries[index],
+        context,
         in_time=not traits.single_frames,
         # Tiles are blended first.
         rounded=self._rounded and whole,

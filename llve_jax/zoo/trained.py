@@ -14,6 +14,7 @@ from llve_jax.errors import UserError
 from llve_jax.io import bundle
 from llve_jax.io.run_folder import BEST
 from llve_jax.models.contract import Traits
+from llve_jax.zoo import shipped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,20 +42,22 @@ class Trained:
 
 
 def load(path: str | os.PathLike[str]) -> Trained:
-  """The best network of a training folder, or of one weights file.
+  """The best network of a training folder, of one weights file, or one that is shipped.
 
   Args:
-    path: the `--workdir` of a training run, or a `.safetensors` file from one.
+    path: the `--workdir` of a training run, a `.safetensors` file from one, or the name of a
+      shipped network (`zoo.shipped`).
 
   Raises:
     UserError: nothing there, or its weights do not fit the network it names.
   """
-  path = Path(path)
+  path = shipped.checked(str(path)) if shipped.is_name(path) else Path(path)
   file = path / BEST if path.is_dir() or path.suffix != ".safetensors" else path
   if not file.is_file():
     raise UserError(
       f"{path}: holds no trained network ({file.name} is missing); expected the --workdir of "
-      "`python -m experiments.train` after its first evaluation"
+      "`python -m experiments.train` after its first evaluation, or one of the shipped networks "
+      f"{', '.join(shipped.SHIPPED)}"
     )
   read = bundle.load(file)
   module = models.build(read.name, **read.kwargs)
@@ -63,5 +66,5 @@ def load(path: str | os.PathLike[str]) -> Trained:
   shape = (1, traits.least_frames, side, side, traits.channels)
   expected = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros(shape)))
   bundle.check_matches(read.variables, expected, file)
-  variables = jax.tree.map(jnp.asarray, read.variables)
+  variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), read.variables)
   return Trained(read.name, read.kwargs, module, variables, read.origin)

@@ -23,9 +23,9 @@ class Noted(Compiled):
     super().__init__(module, **options)
     self.asked: list[tuple[tuple[int, ...], bool]] = []
 
-  def __call__(self, variables: Any, frames: Any, carry: Any = None, **how: Any) -> Any:
+  def __call__(self, variables: Any, frames: Any, carry: Any = None, *view: Any, **how: Any) -> Any:
     self.asked.append((frames.shape, carry is None))
-    return super().__call__(variables, frames, carry, **how)
+    return super().__call__(variables, frames, carry, *view, **how)
 
   @property
   def shapes(self) -> list[tuple[int, ...]]:

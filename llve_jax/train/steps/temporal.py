@@ -128,7 +128,8 @@ def make_step(
       params: Any, past: _Past, chunk: Batch, key: Array
     ) -> tuple[Array, tuple[_Past, Scalars]]:
       variables = variables_of(params, past.stats)
-      output, stats = apply_train(module, variables, chunk["low"], key, past.carry)
+      view = chunk.get("context")  # a few pixels of motion do not show in it
+      output, stats = apply_train(module, variables, chunk["low"], key, past.carry, view)
       total, scalars, last = judge(output, chunk, past, state, key)
       moved: dict[str, Any] = {}
       if consistency_weight:
@@ -136,7 +137,9 @@ def make_step(
           jnp.broadcast_to(flow[:, None], (*clip.shape[:-1], 2))
           for flow, clip in zip(flows, (chunk["low"], output["clip"]), strict=True)
         )
-        moved, _ = apply_train(module, variables, warp(chunk["low"], flow), key, past.moved_carry)
+        moved, _ = apply_train(
+          module, variables, warp(chunk["low"], flow), key, past.moved_carry, view
+        )
         cost = warp_consistency(moved["clip"], output["clip"], wide_flow, weight=1.0).mean()
         total += consistency_weight * cost
         scalars["loss/consistency"] = cost
