@@ -15,7 +15,7 @@ of several protocols the first is on top.
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,15 @@ from absl import flags
 from ml_collections import config_flags
 
 import llve_jax
-from experiments.run import naturalness
+from experiments.run import frechet, naturalness
 from experiments.run.flags import check as check_flags
 from experiments.run.pictures import Pictures
+from experiments.run.tested import split_clips, tested, trained_config
 from llve_jax import methods
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
-from llve_jax.io.run_folder import SETTINGS
 from llve_jax.methods.classic import CLASSIC, Classic
 from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
@@ -48,65 +48,6 @@ if TYPE_CHECKING:
 # for clips whose noted ratio is off. The first is what `EvalClip.low` shows.
 RAW_CLASSIC = {"ratio_scale": "input", "auto_gain": "auto_gain"}
 _UNCHANGED = ("input", "ratio_scale")
-
-
-def split_clips(
-  settings: Mapping[str, Any], split: str | None, data_dir: str | None, kind: str | None = None
-) -> Callable[[], Iterator["EvalClip"]]:
-  """A function that reads the clips of a split from the start.
-
-  Args:
-    settings: a configuration's `data` or `test_data`, see `tested`.
-    split: which; None: "test".
-    data_dir: where TFDS keeps data sets, if not where the settings say.
-    kind: of input that the network takes; None is as the data are stored.
-
-  Raises:
-    UserError: no such split, or it has no bright frames to compare with.
-  """
-  # These import TFDS, some seconds that the comparison of two folders need not wait.
-  from llve_jax.data.clips import test_clips
-  from llve_jax.data.source import open_split
-
-  split = split or "test"
-  source = open_split(
-    settings["name"],
-    split,
-    config=settings.get("config") or None,
-    data_dir=data_dir or settings.get("dir") or None,
-  )
-  if len(source) and len(source[0]["high"]) == 0:
-    raise UserError(
-      f"{settings['name']}, split {split}: has no bright frames to compare with; name a data set "
-      "of pairs: --config=FILE --config.test_data.name=NAME, --split and --data_dir where needed"
-    )
-  keep = bool(settings.get("keep_negatives", True))
-  return lambda: test_clips(source, kind, keep_negatives=keep)
-
-
-def tested(config: Mapping[str, Any]) -> Mapping[str, Any]:
-  """The settings of the data that a configuration is scored on: `test_data` if that is named."""
-  other = dict(config.get("test_data") or {})
-  if not other.get("name"):
-    return config["data"]
-  return other | {"keep_negatives": config["data"].get("keep_negatives", True)}
-
-
-def trained_config(model: str) -> dict[str, Any]:
-  """The configuration that training left in the folder of a run.
-
-  Raises:
-    UserError: there is none, or it is no JSON.
-  """
-  path = Path(model) / SETTINGS
-  try:
-    return json.loads(path.read_text())
-  except FileNotFoundError:
-    raise UserError(
-      f"{path}: not found; {model} is no training run, so give --config=FILE, which names the data"
-    ) from None
-  except json.JSONDecodeError as error:
-    raise UserError(f"{path}: not readable as JSON ({error}); give --config=FILE") from None
 
 
 def chosen_protocols(
@@ -151,6 +92,7 @@ def evaluate_protocols(
   temporal: bool = False,
   niqe: str | None = None,
   classic: str = "all",
+  frechet_distance: bool = False,
   out: Path | None = None,
 ) -> list[Report]:
   """Scores a method and the classic baselines on a split.
@@ -164,6 +106,7 @@ def evaluate_protocols(
     temporal: whether to score flicker and warping error of the clips.
     niqe: pristine model to score NIQE with, see `naturalness.open_model`.
     classic: which baselines, see `baselines`.
+    frechet_distance: whether to add the Frechet distance of each method, under "about".
     out: an existing folder for table.txt, metrics.json, frames.csv and what `Pictures` writes.
   """
   method = methods.load(model)
@@ -192,10 +135,19 @@ def evaluate_protocols(
     "llve_jax": llve_jax.__version__,
   }
   pictures = None if out is None else Pictures(out)
+  distances = frechet.Distances() if frechet_distance else None
+  watching = [watch for watch in (pictures, distances) if watch is not None]
   told: dict[str, Any] = {"headline": method.name, "about": about}
   reports = score_all(
-    [*rows, method], announced(clips()), chosen, **told, temporal=temporal, watch=pictures
+    [*rows, method],
+    announced(clips()),
+    chosen,
+    **told,
+    temporal=temporal,
+    watch=lambda *result: [watch(*result) for watch in watching],
   )
+  if distances is not None:
+    note_distances(reports, distances.distances())
   if out is not None and pictures is not None:
     with replacing(out / "table.txt") as temporary:
       temporary.write_text(tables(reports))
@@ -207,9 +159,18 @@ def evaluate_protocols(
   return reports
 
 
-def tables(reports: Iterable[Report]) -> str:
-  """The table of each protocol, one below the other."""
-  return "\n".join(report.table() for report in reports)
+def note_distances(reports: Iterable[Report], distances: Mapping[str, float]) -> None:
+  """Adds Frechet distances, by method, to what reports tell about themselves."""
+  for report in reports:
+    report.about[frechet.NAME] = dict(distances)
+
+
+def tables(reports: Sequence[Report]) -> str:
+  """The table of each protocol, one below the other, and Frechet distances."""
+  text = "\n".join(report.table() for report in reports)
+  for name, distance in reports[0].about.get(frechet.NAME, {}).items():
+    text += f"\n{frechet.NAME} {name}: {distance:.2f}"
+  return text
 
 
 def announced(clips: Iterable["EvalClip"]) -> Iterator["EvalClip"]:
@@ -254,6 +215,9 @@ def define_flags() -> None:
   flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
   flags.DEFINE_string("niqe", None, "Score NIQE: a pristine model (npz), or 'targets' to fit one.")
   flags.DEFINE_string("classic", "all", "Baselines to score too, with commas between; empty: none.")
+  flags.DEFINE_bool(
+    "frechet", False, f"The Frechet distance from the targets ({frechet.NAME}) too."
+  )
   flags.DEFINE_string("json", None, "File for the means.")
   flags.DEFINE_string("csv", None, "File for the scores of every frame.")
   flags.DEFINE_string("out", None, "Folder for tables, pictures and dark clips (--model).")
@@ -282,6 +246,8 @@ def main(argv: Sequence[str]) -> None:
       score_folders(values.pred, values.target, protocol, temporal=values.temporal)
       for protocol in chosen
     ]
+    if values.frechet:
+      note_distances(reports, {"pred": frechet.of_folders(values.pred, values.target)})
   else:
     out = None if values.out is None else Path(values.out)
     if out is not None and not out.is_dir():
@@ -297,6 +263,7 @@ def main(argv: Sequence[str]) -> None:
       temporal=values.temporal,
       niqe=values.niqe,
       classic=values.classic,
+      frechet_distance=values.frechet,
       out=out,
     )
   if values.json is not None:

@@ -49,7 +49,12 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       },
       # Another data set to evaluate on, where the first has no targets; empty: the same.
       "test_data": {"name": "", "config": "", "dir": "", "validation": "validation"},
-      "model": {"name": model, "kwargs": dict(kwargs), "dtype": "float32"},
+      "model": {
+        "name": model,
+        "kwargs": dict(kwargs),
+        "dtype": "float32",
+        "encoder_weights": "",  # torchvision's ResNet (.pth), for networks of System B
+      },
       "step": {"name": "supervised", "options": {}},
       "critics": {},
       # Each phase lasts until that fraction of the run.

@@ -86,13 +86,13 @@ def _of_run(
   folder: Path, split: str | None, data_dir: str | None
 ) -> Callable[[int], Iterator[Excerpt]]:
   # Folders of images need none of these, and they take seconds.
-  from experiments import evaluate
+  from experiments.run import tested
   from llve_jax import methods
   from llve_jax.score.score import clip_key, taken_by
 
   method = methods.load(folder)
-  config = evaluate.trained_config(str(folder))
-  clips = evaluate.split_clips(evaluate.tested(config), split, data_dir, method.takes)
+  config = tested.trained_config(str(folder))
+  clips = tested.split_clips(tested.tested(config), split, data_dir, method.takes)
 
   def excerpts(count: int) -> Iterator[Excerpt]:
     for clip in clips():

@@ -10,10 +10,11 @@ import jax
 from ml_collections import ConfigDict
 from tensorboardX import SummaryWriter
 
-from experiments.run.assemble import Run, initial_weights, settle_data
+from experiments.run.assemble import Run, settle_data
 from experiments.run.batches import open_split, open_stream
 from experiments.run.compiled_steps import Programs, peak_flops
 from experiments.run.folder import Notes
+from experiments.run.start import starting_variables
 from llve_jax.data import clips
 from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.run_folder import CHECKPOINTS, TENSORBOARD
@@ -26,11 +27,14 @@ from llve_jax.train.state import State, parameter_count
 
 
 def first_state(run: Run, device_mesh: jax.sharding.Mesh, programs: Programs) -> State:
-  """A fresh state, or one that begins with other weights (`train.init_from`)."""
+  """A fresh state, or one that begins with other weights.
+
+  Those of a run (`train.init_from`), or of an encoder alone (`model.encoder_weights`).
+  """
   placement = dataclasses.replace(programs.placement, frozen=())
   state = mesh.create_on(device_mesh, run.init, placement)
-  if path := run.config.train.init_from:
-    variables = initial_weights(path, state.generator.variables)
+  variables = starting_variables(run, state.generator.variables)
+  if variables is not None:
     generator = dataclasses.replace(
       state.generator,
       params=variables["params"],

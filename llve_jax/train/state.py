@@ -135,7 +135,7 @@ def init_state(
     generator: what is trained.
     seed: of all randomness of the run.
     critics: what judges it, by name.
-    memory: first values of what losses carry along (`Goal.memory`).
+    memory: first values of what losses carry along (`Objective.memory`).
     frozen: weights of fixed networks inside losses.
   """
   key = jax.random.key(seed)

@@ -13,7 +13,7 @@ import pytest
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train import mesh
-from llve_jax.train.objective import make_goal
+from llve_jax.train.objective import make_objective
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, supervised
 from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
@@ -27,7 +27,7 @@ def critic_of(norm: str = "layer") -> Any:
 
 def gan_step(critic: Any, **kwargs: Any) -> Step:
   adam = optax.adam(1e-2)
-  return paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam, **kwargs)
+  return paired_gan.make_step(GENERATOR, critic, make_objective({"l1": 1.0}), adam, adam, **kwargs)
 
 
 def gan_state(critic: Any) -> State:
@@ -98,7 +98,7 @@ def test_both_descend_by_gradients_written_by_hand(kind: str, updates: int) -> N
   step = paired_gan.make_step(
     Gain(),
     Dot(),
-    make_goal({"l1": 1.0}),
+    make_objective({"l1": 1.0}),
     sgd,
     sgd,
     kind=kind,
@@ -224,11 +224,11 @@ def test_eight_devices_equal_one(kind: str) -> None:
     on = mesh.make_mesh(devices)
     if critic is None:
       adam = optax.adam(1e-3)
-      step = supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), adam)
+      step = supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), adam)
       state = mesh.create_on(on, lambda: fresh(optax.adam(1e-3)))
     else:
       adam = optax.adam(1e-3)
-      step = paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam)
+      step = paired_gan.make_step(GENERATOR, critic, make_objective({"l1": 1.0}), adam, adam)
       state = mesh.create_on(on, lambda: gan_state(critic))
     compiled = mesh.compile_step(step, on)
     batch = jax.device_put(BATCH, mesh.batch_sharding(on))
