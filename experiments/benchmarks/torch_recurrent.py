@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from experiments.benchmarks.torch_rivals import Clip, conv, conv_norm, leaky
+from experiments.benchmarks.torch_rivals import conv, conv_norm, leaky
 
 
 class Residual(nn.Module):
@@ -82,7 +82,7 @@ class RecurrentUNet(nn.Module):
     self.gain = conv(widths[-1], 3, 1)
     self.correction, self.steady = conv(widths[0], 12), conv(widths[0], 8)
 
-  def forward(self, clip: Clip) -> Clip:
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
     """Clips to clips, not clipped."""
     frames, levels = clip.flatten(0, 1), []
     x = F.pixel_unshuffle(frames, 2)
@@ -108,7 +108,7 @@ class RecurrentUNet(nn.Module):
     out = curve + self.fade(frames) * F.pixel_shuffle(self.correction(x), 2)
     return out.unflatten(0, clip.shape[:2])
 
-  def settle(self, clip: Clip, control: Clip) -> Clip:
+  def settle(self, clip: torch.Tensor, control: torch.Tensor) -> torch.Tensor:
     """Averages pixels with their past where nothing changes."""
     longer, sensitive = 1.0 + control[:, :, :1], 60.0 * F.softplus(control[:, :, 1:] + 0.54)
     past, settled = clip[:, 0], []
@@ -186,7 +186,7 @@ class ConvLSTM(nn.Module):
     )
     self.head, self.hidden = conv(both, 12, 5), conv(both, self.cell)
 
-  def forward(self, clip: Clip) -> Clip:
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
     """Clips to clips, not clipped."""
     x = F.max_pool2d(F.relu(self.stem(clip.flatten(0, 1))), 3, 2, 1)
     parts = []

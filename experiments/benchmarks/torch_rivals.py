@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-Clip = torch.Tensor
-
 
 def leaky(x: torch.Tensor) -> torch.Tensor:
   """The slope of all our networks."""
@@ -59,7 +57,7 @@ class SidUNet(nn.Module):
     self.decoder = nn.ModuleList(Pair(2 * fine, fine) for fine in widths[:-1])
     self.head = conv(widths[0], 12, 1)
 
-  def forward(self, clip: Clip) -> Clip:
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
     """Clips to clips, not clipped."""
     x, skips = clip.flatten(0, 1), []
     for level, pair in enumerate(self.encoder):
@@ -109,7 +107,7 @@ class TurntableUNet(nn.Module):
     self.decoder = nn.ModuleList(stage(width, width) for width in widths)
     self.head = conv(widths[0], 3, 1)
 
-  def forward(self, clip: Clip) -> Clip:
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
     """Clips to clips, not clipped."""
     x, skips = clip.flatten(0, 1), []
     for stage in self.encoder[:-1]:
@@ -142,7 +140,7 @@ class UNet3D(nn.Module):
     self.decoder = nn.ModuleList(Pair(2 * width, width, conv3d) for width in widths[:-1])
     self.head = nn.Conv3d(base, 12, 1)
 
-  def forward(self, clip: Clip) -> Clip:
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
     """Clips to clips, not clipped."""
     x, skips = clip.transpose(1, 2), []
     for stage in self.encoder[:-1]:

@@ -75,9 +75,15 @@ def make_ours(network: str, shape: Sequence[int]) -> Ours:
   """Builds and compiles a network for clips of one shape."""
   module = models.build(network)
   clip = jax.random.uniform(jax.random.key(0), tuple(shape))
-  variables = jax.jit(module.init)(jax.random.key(1), clip)
-  params, rest = variables["params"], {k: v for k, v in variables.items() if k != "params"}
-  forward = jax.jit(lambda params: module.apply({"params": params, **rest}, clip)["clip"])
+  variables: Any = jax.jit(module.init)(jax.random.key(1), clip)
+  rest = dict(variables)
+  params = rest.pop("params")
+
+  @jax.jit
+  def forward(params: Any) -> Any:
+    result: Any = module.apply({"params": params, **rest}, clip)
+    return result["clip"]
+
   target = jax.random.uniform(jax.random.key(2), jax.eval_shape(forward, params).shape)
   adam = optax.adam(1e-4)
 
