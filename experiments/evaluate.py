@@ -40,6 +40,7 @@ from llve_jax.metrics.folders import score_folders
 from llve_jax.metrics.perceptual import lpips
 from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
 from llve_jax.score.score import clip_key, score_all
+from llve_jax.shapes import Frames8
 
 if TYPE_CHECKING:
   from llve_jax.data.clips import EvalClip
@@ -136,7 +137,12 @@ def evaluate_protocols(
   }
   pictures = None if out is None else Pictures(out)
   distances = frechet.Distances() if frechet_distance else None
-  watching = [watch for watch in (pictures, distances) if watch is not None]
+
+  def watch(name: str, clip: "EvalClip", frames: Frames8) -> None:
+    for each in (pictures, distances):
+      if each is not None:
+        each(name, clip, frames)
+
   told: dict[str, Any] = {"headline": method.name, "about": about}
   reports = score_all(
     [*rows, method],
@@ -144,7 +150,7 @@ def evaluate_protocols(
     chosen,
     **told,
     temporal=temporal,
-    watch=lambda *result: [watch(*result) for watch in watching],
+    watch=watch,
   )
   if distances is not None:
     note_distances(reports, distances.distances())
@@ -215,9 +221,7 @@ def define_flags() -> None:
   flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
   flags.DEFINE_string("niqe", None, "Score NIQE: a pristine model (npz), or 'targets' to fit one.")
   flags.DEFINE_string("classic", "all", "Baselines to score too, with commas between; empty: none.")
-  flags.DEFINE_bool(
-    "frechet", False, f"The Frechet distance from the targets ({frechet.NAME}) too."
-  )
+  flags.DEFINE_bool("frechet", False, "The Frechet distance from the targets (on VGG-16) too.")
   flags.DEFINE_string("json", None, "File for the means.")
   flags.DEFINE_string("csv", None, "File for the scores of every frame.")
   flags.DEFINE_string("out", None, "Folder for tables, pictures and dark clips (--model).")

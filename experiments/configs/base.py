@@ -72,6 +72,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       "train": {
         "steps": 10_000,
         "init_from": "",  # workdir or file of weights to start from
+        "init_part": False,  # of a larger network, whose other parameters are left out
         "accumulate": 1,  # parts of a batch whose gradients are taken one after the other
         "average_decay": 0.999,
         "halve_after": 0,  # evaluations without a better one; 0: never

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments.run.assemble import Run
 from llve_jax.errors import UserError
 from llve_jax.io import bundle, torch_weights
@@ -31,7 +33,7 @@ def starting_variables(run: Run, fresh: dict[str, Any]) -> dict[str, Any] | None
       "train.init_from and model.encoder_weights both say what the encoder starts from; give one"
     )
   if run_or_file:
-    return initial_weights(run_or_file, fresh)
+    return initial_weights(run_or_file, fresh, part=run.config.train.init_part)
   return pretrained_encoder(encoder, run.kwargs, fresh) if encoder else None
 
 
@@ -60,12 +62,15 @@ def pretrained_encoder(
   return import_resnet.with_encoder(fresh, weights)
 
 
-def initial_weights(path: str, expected: Mapping[str, Any]) -> dict[str, Any]:
+def initial_weights(
+  path: str, expected: Mapping[str, Any], *, part: bool = False
+) -> dict[str, Any]:
   """The variables that `train.init_from` names, such as a first phase's.
 
   Args:
     path: workdir of a run, or a file of weights.
     expected: variables of the network that is to start from them.
+    part: take of a larger network what this one has too (`train.init_part`).
 
   Raises:
     UserError: there are none, or they are of another network.
@@ -78,6 +83,11 @@ def initial_weights(path: str, expected: Mapping[str, Any]) -> dict[str, Any]:
     )
   if file.is_dir():
     file = file / BEST
-  variables = bundle.load(file).variables
-  bundle.check_matches(variables, expected, file)
-  return variables
+  flat, wanted = bundle.flatten(bundle.load(file).variables), bundle.flatten(dict(expected))
+  if part:
+    flat = {name: value for name, value in flat.items() if name in wanted}
+  bundle.check_matches(bundle.unflatten(flat), expected, file)
+  # Shipped weights have 16 bits.
+  return bundle.unflatten(
+    {name: np.asarray(value).astype(wanted[name].dtype) for name, value in flat.items()}
+  )

@@ -128,6 +128,11 @@ def _score_clip(clip: str, frames: Sequence[tuple[Frame8, Frame8]]) -> dict[str,
 
 
 def image_files(folder: Path) -> dict[str, Path]:
+  """The images in a folder and those below: path inside it without suffix -> file.
+
+  Raises:
+    UserError: no such folder, no image in it, or two of one name.
+  """
   if not folder.is_dir():
     raise UserError(f"{folder}: expected a folder of images, found no such folder")
   images: dict[str, Path] = {}

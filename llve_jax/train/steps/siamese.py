@@ -48,8 +48,8 @@ def make_step(
     accumulate: parts of the batch whose gradients are taken one after the other.
 
   Raises:
-    UserError: the objective has other losses, or none. When the step is traced: clips of other than two
-      frames.
+    UserError: the objective has other losses, or none. When the step is traced: clips of other than
+      two frames.
   """
   across = [name for name, loss in objective.direct.losses.items() if loss in ACROSS_FRAMES]
   if other := [*objective.outputs, *objective.carried, *across]:

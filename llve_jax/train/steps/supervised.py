@@ -25,8 +25,8 @@ def make_step(
 ) -> Step:
   """Returns `step(state, batch) -> (state, scalars)`; jit it with a sharding.
 
-  A batch holds "low" and, if the objective has a target, "high"; "context", where the network takes a
-  small picture of the whole frame; with "mask" [b, t, h, w, 1] the loss
+  A batch holds "low" and, if the objective has a target, "high"; "context", where the network takes
+  a small picture of the whole frame; with "mask" [b, t, h, w, 1] the loss
   looks where that is 1. With `accumulate` the gradient is taken of so many parts of the batch, one
   after the other; what losses carry along is then the mean over the parts.
 

@@ -82,7 +82,7 @@ def make_step(
 
   Args:
     module: the network.
-    objective: what is minimised; what its losses carry from step to step is the mean over the chunks.
+    objective: what is minimised; what its losses carry from step to step is the mean over chunks.
     optimizer: of the network.
     truncate: frames of a chunk.
     consistency_weight: StableLLVE's is `losses.consistency.WARP_WEIGHT`.

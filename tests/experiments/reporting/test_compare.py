@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.reporting import compare, page, votes
+from experiments.run import tested
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
 from llve_jax.io.run_folder import BEST
@@ -144,10 +145,9 @@ def test_runs_are_named_by_what_tells_them_apart(data_dir: Path, tmp_path: Path)
 
 
 def compare_clips(run: str):
-  from experiments import evaluate
-
-  config = evaluate.trained_config(Path(run))
-  return evaluate.split_clips(config["data"], "test", None)()
+  
+  config = tested.trained_config(str(run))
+  return tested.split_clips(config["data"], "test", None)()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
