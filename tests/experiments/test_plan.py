@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from experiments.run import flags, on_slices
 from llve_jax.errors import UserError
 from llve_jax.plan import topology
 from llve_jax.plan.compile import Memory, Program, Work
+from tests import commands
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 REPOSITORY = Path(__file__).parents[2]
@@ -26,13 +26,7 @@ GIB = 2**30
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.plan", *arguments],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return commands.run("experiments.plan", *arguments)
 
 
 def config(name: str, **changes: Any) -> Any:
