@@ -2,8 +2,8 @@
 
 Every frame goes through four stages:
 
-1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is not
-   brightened with it.
+1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is
+   not brightened with it.
 2. A small picture of the whole frame becomes a vector (`models.frame_code`) that follows the video
    slowly: exposure is decided for the frame, not for a part of it, and is steady. From the vector
    come a tone curve for each colour, a colour matrix, and what every level of the network is told.
@@ -207,7 +207,7 @@ class RecurrentUNet(nn.Module):
       for index in range(self.blocks[level]):
         x = block(dtype=self.dtype, name=f"encoder_{level}_{index}")(x)
       levels.append(x)
-    x, features = self._fuse(x, None if carry is None else carry["features"], batch, time)
+    x, kept = self._fuse(x, None if carry is None else carry["features"], batch, time)
     for level in reversed(range(coarsest)):
       x = bilinear_double(nn.Dense(self.widths[level], dtype=self.dtype, name=f"up_{level}")(x))
       x = leaky_relu(conv(self.widths[level], name=f"merge_{level}")(x + levels[level]))
@@ -221,7 +221,7 @@ class RecurrentUNet(nn.Module):
     x = x.astype(jnp.float32)
     out = curve.mix(bend(toned, jnp.tile(curve.gain, 4)[:, None, None] * local_gain(x[..., 12:])))
     out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
-    memory = {**past, "features": features, "code": last_code}
+    memory = {**past, "features": kept, "code": last_code}
     out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)
     return {"clip": out, "carry": memory}
 

@@ -114,7 +114,7 @@ def apply_train(
   # Folded: the key itself draws something else in the step.
   rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
   given = (inputs,) if carry is None else (inputs, carry)
-  view = {} if context is None else {"context": context}
+  view: dict[str, Any] = {} if context is None else {"context": context}
   output, updated = module.apply(
     variables, *given, **view, train=True, mutable=["batch_stats"], rngs=rngs
   )

@@ -12,6 +12,7 @@ from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import Classic
 from llve_jax.models.contract import Traits
+from tests import commands
 from tests.methods.networks import of_function
 
 
@@ -113,14 +114,7 @@ def test_tile_too_small(clip, network, tmp_path):
 
 
 def main(*arguments, cwd):
-  return subprocess.run(
-    [sys.executable, "-m", "llve_jax.enhance", *map(str, arguments)],
-    cwd=cwd,
-    capture_output=True,
-    text=True,
-    check=False,
-    timeout=120,
-  )
+  return commands.run("llve_jax.enhance", *map(str, arguments), cwd=cwd)
 
 
 def test_the_command_itself(clip, tmp_path):

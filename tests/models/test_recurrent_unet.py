@@ -1,4 +1,4 @@
-"""The recurrent network: its size, its memory, its view, and lamps and bars that stay as they are."""
+"""The recurrent network: its size, memory and view, and lamps and bars that stay as they are."""
 
 import jax
 import jax.numpy as jnp

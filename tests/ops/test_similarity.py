@@ -91,3 +91,9 @@ def test_wrong_sizes_are_named():
     similarity.ssim_maps(jnp.zeros((1, 20, 10, 3)), jnp.zeros((1, 20, 10, 3)))
   with pytest.raises(ValueError, match=r"\(1, 20, 20, 3\).*\(1, 20, 21, 3\)"):
     similarity.ssim_maps(jnp.zeros((1, 20, 20, 3)), jnp.zeros((1, 20, 21, 3)))
+
+
+def test_an_odd_last_row_or_column_counts_twice_when_halved():
+  frames = jnp.arange(9.0).reshape(1, 3, 3, 1)
+  found = similarity._half(frames)[0, ..., 0]
+  np.testing.assert_array_equal(found, [[2.0, 3.5], [6.5, 8.0]])

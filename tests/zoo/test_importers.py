@@ -1,7 +1,3 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import h5py
 import jax
 import numpy as np
@@ -13,8 +9,8 @@ from llve_jax.errors import UserError
 from llve_jax.io import bundle
 from llve_jax.zoo import import_weights, importers
 from llve_jax.zoo.renaming import KERAS_KERNEL, KERAS_TRANSPOSED, TORCH_KERNEL, VECTOR, sample
+from tests import commands
 
-ROOT = Path(__file__).parents[2]
 FILES = {
   "mbllen": "mbllen_LOL_img_lowlight.h5",
   "sci": "sci_medium.pt",
@@ -98,8 +94,7 @@ def test_the_command_writes_a_file_that_holds_the_same_network(tmp_path):
 def test_the_command_asks_for_what_is_missing(tmp_path):
   with pytest.raises(UserError, match=r"which network is a\.h5\? pass --model=NAME, one of: mbl"):
     import_weights.run("a.h5", "b.safetensors", None)
-  command = [sys.executable, "-m", "llve_jax.zoo.import_weights", "--model=sci"]
-  done = subprocess.run([*command, "a.pt"], capture_output=True, text=True, cwd=ROOT)
+  done = commands.run("llve_jax.zoo.import_weights", "--model=sci", "a.pt")
   assert done.returncode == 2
   assert done.stderr == "error: expected two paths, FILE and OUT; found 1: a.pt\n"
 

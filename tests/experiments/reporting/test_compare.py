@@ -145,7 +145,7 @@ def test_runs_are_named_by_what_tells_them_apart(data_dir: Path, tmp_path: Path)
 
 
 def compare_clips(run: str):
-  
+
   config = tested.trained_config(str(run))
   return tested.split_clips(config["data"], "test", None)()
 
