@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from experiments import evaluate, train
 from experiments.configs import turntable_gan
+from llve_jax import methods
 from llve_jax.enhance import command
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
@@ -135,11 +136,11 @@ def test_a_run_that_gets_no_better_stops_early_and_stays_stopped(
 
 
 def test_the_run_leaves_what_the_tools_read(workdir: Path) -> None:
-  enhancer = trained.load(workdir)
-  assert enhancer.name == "turntable_unet"
-  assert enhancer.origin["step"] == 20
-  clip = np.full((1, 1, 13, 17, 3), 0.1, np.float32)
-  assert enhancer(clip).shape == clip.shape
+  network = trained.load(workdir)
+  assert network.name == "turntable_unet"
+  assert network.origin["step"] == 20
+  frames = np.full((2, 13, 17, 3), 20, np.uint8)
+  assert methods.load(workdir)(frames).shape == frames.shape
   config = json.loads((workdir / "config.json").read_text())
   assert config["data"]["name"] == "dark_clips"
   assert list((workdir / "tensorboard").iterdir())
@@ -210,9 +211,9 @@ def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
 
 def test_evaluate_then_enhance(workdir: Path, data_dir: Path, tmp_path: Path) -> None:
   """What evaluation leaves, the tool takes: the held-out clip goes in dark and comes out whole."""
-  report = evaluate.evaluate_split(workdir, data_dir=str(data_dir), out=tmp_path)
+  report = evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=tmp_path)
   held_out = tmp_path / "held_out"
-  evaluate.evaluate_split(workdir, data_dir=str(data_dir), out=held_out, split="validation")
+  evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=held_out, split="validation")
   assert {"turntable_unet", "input", "auto_gain", "hist_eq", "clahe"} <= set(report.methods)
   final = json.loads((tmp_path / "metrics.json").read_text())
   assert final["protocol"] == "plain"
@@ -223,7 +224,7 @@ def test_evaluate_then_enhance(workdir: Path, data_dir: Path, tmp_path: Path) ->
   assert read_image(tmp_path / "strip.png").ndim == 3
 
   dark = tmp_path / "carphone_0_dark.mp4"
-  command.run(dark, tmp_path / "bright.mp4", workdir=workdir, side_by_side=True)
+  command.run(dark, tmp_path / "bright.mp4", model=workdir, side_by_side=True)
   before, after = read_info(dark), read_info(tmp_path / "bright.mp4")
   assert (after.width, after.height) == (2 * before.width, before.height)
   assert after.average_rate == before.average_rate

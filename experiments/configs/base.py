@@ -38,6 +38,10 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "crop": 128,  # side in pixels of the input; of a Bayer mosaic, packed ones
         "crop_width": 0,  # 0: square; else the crop is the height
         "augment": "turn",
+        "weight": 1.0,  # of this data set, where `mix` has others
+        "mix": {},  # further data sets, see `ingredient`
+        "pictures": False,  # whether a pair of single pictures stands for a clip of `frames`
+        "darken": darkness(),  # what is done to data sets without a dark side
         "keep_negatives": True,  # of mosaics: light below the black level, which is noise
         "blind": False,  # of mosaics: flip the packed array, as released; colours move
         "fixed_partner": False,  # unpaired training: the same couples always, as released
@@ -45,7 +49,12 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       },
       # Another data set to evaluate on, where the first has no targets; empty: the same.
       "test_data": {"name": "", "config": "", "dir": "", "validation": "validation"},
-      "model": {"name": model, "kwargs": dict(kwargs), "dtype": "float32"},
+      "model": {
+        "name": model,
+        "kwargs": dict(kwargs),
+        "dtype": "float32",
+        "encoder_weights": "",  # torchvision's ResNet (.pth), for networks of System B
+      },
       "step": {"name": "supervised", "options": {}},
       "critics": {},
       # Each phase lasts until that fraction of the run.
@@ -63,6 +72,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       "train": {
         "steps": 10_000,
         "init_from": "",  # workdir or file of weights to start from
+        "init_part": False,  # of a larger network, whose other parameters are left out
         "accumulate": 1,  # parts of a batch whose gradients are taken one after the other
         "average_decay": 0.999,
         "halve_after": 0,  # evaluations without a better one; 0: never
@@ -82,6 +92,57 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       },
       "profile": 0,  # step after which the profiler traces three steps; 0: never
     }
+  )
+
+
+def darkness() -> ConfigDict:
+  """How bright clips are made dark: the arguments of `llve_jax.ops.darken.draw` and its defaults.
+
+  What has no range is a probability; 0 switches that stage off.
+  """
+  return ConfigDict(
+    {
+      "untouched": 0.1,
+      "night": 0.3,
+      "shade": 0.2,
+      "exposure": (1 / 60, 1.0),
+      "night_exposure": (1 / 6, 1.0),
+      "tone": 0.65,
+      "tone_gamma": (1.4, 3.6),
+      "tone_exposure": (1 / 4, 1.0),
+      "cast": 0.5,
+      "noise": 0.85,
+      "shot_noise": (1e-4, 1.2e-2),
+      "most_noise": 3e-3,
+      "fixed_noise": 0.3,
+      "mosaic": 0.5,
+      "black": 0.6,
+      "denoise": 0.5,
+      "sharpen": 0.4,
+      "drift": 0.3,
+      "blur_length": (0.0, 3.0),
+      "blurred": 0.3,
+      "bars": 0.15,
+      "graphics": 0.15,
+      "jpeg": 0.5,
+      "jpeg_quality": (40, 96),
+      "h264": 0.15,
+      "h264_crf": (16, 32),
+    }
+  )
+
+
+def ingredient(
+  name: str, *, config: str = "", directory: str = "", train: str = "train", weight: float = 1.0
+) -> ConfigDict:
+  """One entry of `data.mix`, under any name: another data set to train on.
+
+  Clips come from it and from the others, the first one included, as often as they weigh. All give
+  clips of one shape; pairs of single pictures want `data.pictures`. What is scored on the way is
+  the validation split of the first data set.
+  """
+  return ConfigDict(
+    {"name": name, "config": config, "dir": directory, "train": train, "weight": weight}
   )
 
 

@@ -10,13 +10,15 @@ import jax
 from ml_collections import ConfigDict
 from tensorboardX import SummaryWriter
 
-from experiments.run.assemble import Run, initial_weights, settle_data
+from experiments.run.assemble import Run, settle_data
 from experiments.run.batches import open_split, open_stream
 from experiments.run.compiled_steps import Programs, peak_flops
 from experiments.run.folder import Notes
+from experiments.run.start import starting_variables
 from llve_jax.data import clips
 from llve_jax.io.checkpoint import Checkpoints
-from llve_jax.job import hosts, interrupt
+from llve_jax.io.run_folder import CHECKPOINTS, TENSORBOARD
+from llve_jax.job import agree, hosts, interrupt
 from llve_jax.score.held_out import Scorer
 from llve_jax.train import debug, hooks, loop, mesh, plateau, tensorboard
 from llve_jax.train.clock import STEPS, Clock
@@ -25,11 +27,14 @@ from llve_jax.train.state import State, parameter_count
 
 
 def first_state(run: Run, device_mesh: jax.sharding.Mesh, programs: Programs) -> State:
-  """A fresh state, or one that begins with other weights (`train.init_from`)."""
+  """A fresh state, or one that begins with other weights.
+
+  Those of a run (`train.init_from`), or of an encoder alone (`model.encoder_weights`).
+  """
   placement = dataclasses.replace(programs.placement, frozen=())
   state = mesh.create_on(device_mesh, run.init, placement)
-  if path := run.config.train.init_from:
-    variables = initial_weights(path, state.generator.variables)
+  variables = starting_variables(run, state.generator.variables)
+  if variables is not None:
     generator = dataclasses.replace(
       state.generator,
       params=variables["params"],
@@ -75,7 +80,7 @@ class Attempt:
     devices = mesh.first_devices(config.mesh.data)
     self._mesh = mesh.make_mesh(devices, rows=config.mesh.rows)
     mesh.check_batch(config.data.batch, self._mesh)
-    self._stream = open_stream(config, kind, self._mesh)
+    self._stream = open_stream(config, kind, self._mesh, self._run.traits.context)
     self._scorer = open_scorer(self._run)
     self._programs = Programs(
       self._run, self._mesh, self._stream.shapes, self._stream.height, self._compiling
@@ -93,7 +98,7 @@ class Attempt:
     """
     settings = self._config.train
     checkpoints = Checkpoints(
-      self._workdir / "checkpoints",
+      self._workdir / CHECKPOINTS,
       keep=settings.keep,
       keep_every=settings.keep_every,
       keep_best=settings.keep_best,
@@ -138,7 +143,7 @@ class Attempt:
   def _evaluated(self, variables: Any) -> tuple[dict[str, float], dict[str, Any]]:
     metrics, pictures = self._stop.run(self._scorer, variables)
     # All decide by the same numbers, to the last bit.
-    return hosts.broadcast(metrics), pictures
+    return agree.from_first(lambda: metrics), pictures
 
   def _begin(self, checkpoints: Checkpoints) -> tuple[State, dict[str, Any]]:
     """The state to go on with, and what the hooks remember."""
@@ -205,8 +210,8 @@ class Attempt:
   ) -> loop.Outcome:
     """All steps that are left."""
     if first := self._config.profile:
-      between = [*between, tensorboard.Profile(str(self._workdir / "tensorboard"), first=first)]
-    vote = hosts.Vote(self._mesh)
+      between = [*between, tensorboard.Profile(str(self._workdir / TENSORBOARD), first=first)]
+    vote = agree.Vote(self._mesh)
 
     def stopping() -> bool:
       vote.cast(self._stop.requested)

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from llve_jax.data import pipeline, sharding, source
+from llve_jax.data import mix, pipeline, sharding, source
+from llve_jax.errors import UserError
 from llve_jax.train import mesh
 
 
@@ -40,8 +41,8 @@ class Stream:
   height: int
 
 
-def settings_of(config: ConfigDict, kind: str) -> dict[str, Any]:
-  """What a configuration says of the windows that the pipeline cuts."""
+def settings_of(config: ConfigDict, kind: str, context: int = 0) -> dict[str, Any]:
+  """What a configuration says of the windows that the pipeline cuts; `context` is a trait."""
   data = config.data
   return {
     "frames": data.frames,
@@ -52,16 +53,21 @@ def settings_of(config: ConfigDict, kind: str) -> dict[str, Any]:
     "apart": config.step.name == "siamese",
     "keep_negatives": data.keep_negatives,
     "blind": data.blind,
+    "context": context,
+    "pictures": data.pictures,
+    "darkness": data.darken.to_dict(),
   }
 
 
-def open_stream(config: ConfigDict, kind: str, device_mesh: jax.sharding.Mesh) -> Stream:
+def open_stream(
+  config: ConfigDict, kind: str, device_mesh: jax.sharding.Mesh, context: int = 0
+) -> Stream:
   """Opens the training data that the configuration names."""
   settings = config.data
   part, parts = mesh.share(device_mesh)
   arguments: dict[str, Any] = {
     "batch": settings.batch // parts,
-    **settings_of(config, kind),
+    **settings_of(config, kind, context),
     "process_index": part,
     "process_count": parts,
   }
@@ -70,7 +76,17 @@ def open_stream(config: ConfigDict, kind: str, device_mesh: jax.sharding.Mesh) -
     same = settings.partner in ("", settings.train)
     arguments["partner"] = examples if same else open_split(settings, settings.partner)
     arguments["fixed_partner"] = settings.fixed_partner
-  dataset = pipeline.train_dataset(examples, **arguments)
+  if settings.mix and config.step.name == "unpaired_gan":
+    raise UserError("data.mix: unpaired training takes one data set and its partner, no mixture")
+  others = [
+    mix.Ingredient(key, open_split(other, other.train), other.weight)
+    for key, other in settings.mix.items()
+  ]
+  if others:
+    first_of_all = mix.Ingredient(settings.name, examples, settings.weight)
+    dataset = mix.train_dataset([first_of_all, *others], **arguments)
+  else:
+    dataset = pipeline.train_dataset(examples, **arguments)
   iterator = pipeline.read_ahead(dataset, processes=settings.processes)
   placement = mesh.batch_sharding(device_mesh)
   first = dataset[0]

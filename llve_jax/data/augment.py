@@ -6,7 +6,7 @@ only. Every function draws from the `numpy.random.Generator` it is given.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import grain
 import numpy as np
@@ -27,12 +27,14 @@ class Pair(TypedDict):
     low: the dark clip.
     high: the bright one.
     mask: 1 where the bright one can be trusted, 0 where not; one channel.
+    context: the whole dark frames, made small, see `ops.thumbnail`.
     id: where the pair comes from.
   """
 
   low: FloatClip
   high: FloatClip
   mask: NotRequired[FloatClip]
+  context: NotRequired[FloatClip]
   id: NotRequired[np.str_]
 
 
@@ -66,32 +68,31 @@ def draw_window(shape: tuple[int, int], size: Size, rng: np.random.Generator) ->
   return slice(top, top + rows), slice(left, left + columns)
 
 
-def flip(low: AnyClip, high: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, AnyClip]:
-  """Mirrors both clips left-right, and upside down, each with probability 1/2."""
+def flip(*clips: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, ...]:
+  """Mirrors all clips left-right, and upside down, each with probability 1/2."""
   for axis in (1, 2):
     if rng.integers(2):
-      low, high = np.flip(low, axis), np.flip(high, axis)
-  return low, high
+      clips = tuple(np.flip(clip, axis) for clip in clips)
+  return clips
 
 
-def rotate(low: AnyClip, high: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, AnyClip]:
-  """Turns both clips by the same random multiple of 90 degrees.
+def rotate(*clips: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, ...]:
+  """Turns all clips by the same random multiple of 90 degrees.
 
   Raises:
-    UserError: the frames are not square, so that clips of one batch would differ in shape.
+    UserError: frames are not square, so that clips of one batch would differ in shape.
   """
-  if low.shape[1] != low.shape[2]:
-    raise UserError(f"rotation needs square frames, found {low.shape[1:3]}; crop them first")
+  for clip in clips:
+    if clip.shape[1] != clip.shape[2]:
+      raise UserError(f"rotation needs square frames, found {clip.shape[1:3]}; crop them first")
   turns = int(rng.integers(4))
-  return np.rot90(low, turns, axes=(1, 2)), np.rot90(high, turns, axes=(1, 2))
+  return tuple(np.rot90(clip, turns, axes=(1, 2)) for clip in clips)
 
 
-def permute_channels(
-  low: AnyClip, high: AnyClip, rng: np.random.Generator
-) -> tuple[AnyClip, AnyClip]:
-  """Shuffles the colour channels of both clips in the same way."""
-  order = rng.permutation(low.shape[-1])
-  return low[..., order], high[..., order]
+def permute_channels(*clips: AnyClip, rng: np.random.Generator) -> tuple[AnyClip, ...]:
+  """Shuffles the colour channels of all clips in the same way."""
+  order = rng.permutation(clips[0].shape[-1])
+  return tuple(clip[..., order] for clip in clips)
 
 
 def add_noise(low: FloatClip, rng: np.random.Generator, *, spread: float = 2 / 255) -> FloatClip:
@@ -149,16 +150,15 @@ class Augment(grain.transforms.RandomMap):
 
   def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
     """Maps a pair of float32 clips with square frames to another one of the same shape."""
-    low, high = element["low"], element["high"]
-    masks = [element["mask"]] if "mask" in element else []
-    target = np.concatenate([high, *masks], axis=-1)  # a mask lies as its target does
-    low, target = flip(low, target, rng)
-    low, target = rotate(low, target, rng)
-    colors = high.shape[-1]
-    low, high = permute_channels(low, target[..., :colors], rng)
-    pair: Pair = {**element, "low": add_noise(low, rng), "high": np.ascontiguousarray(high)}
-    if masks:
-      pair["mask"] = np.ascontiguousarray(target[..., colors:])
+    # What lies beside the target moves as it does; a view of the whole frame has its colours, too.
+    colored = [key for key in ("low", "high", "context") if key in element]
+    keys = [*colored, *(key for key in ("mask",) if key in element)]
+    clips = flip(*(element[key] for key in keys), rng=rng)  # type: ignore[literal-required]
+    clips = rotate(*clips, rng=rng)
+    permuted = permute_channels(*clips[: len(colored)], rng=rng)
+    changed = dict(zip(keys, (*permuted, *clips[len(colored) :]), strict=True))
+    changed["low"] = add_noise(changed["low"], rng)
+    pair: Any = {**element, **{key: np.ascontiguousarray(clip) for key, clip in changed.items()}}
     return pair
 
 
@@ -177,11 +177,10 @@ class TurnPair(grain.transforms.RandomMap):
   def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
     """Maps a pair of clips, with square frames if transposed, to another one of the same shape."""
     turn = Turn.draw(rng, reverse=self.reverse, transpose=self.transpose)
-    pair: Pair = {**element}
-    pair["low"] = np.ascontiguousarray(turn.apply(element["low"]))
-    pair["high"] = np.ascontiguousarray(turn.apply(element["high"]))
-    if "mask" in element:
-      pair["mask"] = np.ascontiguousarray(turn.apply(element["mask"]))
+    pair: Any = {**element}
+    for key in ("low", "high", "mask", "context"):
+      if key in pair:
+        pair[key] = np.ascontiguousarray(turn.apply(pair[key]))
     return pair
 
 

@@ -5,11 +5,13 @@ processes share the work, or on whether the run was stopped in between.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import grain
 import numpy as np
 
+from llve_jax.data import stills
 from llve_jax.data.augment import (
   AUGMENTATIONS,
   FOR_SQUARES,
@@ -19,7 +21,9 @@ from llve_jax.data.augment import (
   named,
   sides,
 )
+from llve_jax.data.dark import DarkWindow, is_bright
 from llve_jax.data.frames import (
+  WHOLE,
   as_float,
   decode_beside,
   decode_window,
@@ -33,6 +37,7 @@ from llve_jax.data.processes import InProcesses
 from llve_jax.data.source import Cached, Source
 from llve_jax.data.unpaired import Couples, UnpairedWindow
 from llve_jax.errors import UserError
+from llve_jax.ops.thumbnail import thumbnail_of
 
 
 class Window(grain.transforms.RandomMap):
@@ -42,12 +47,24 @@ class Window(grain.transforms.RandomMap):
     frames: frames to keep; only these are decoded.
     crop: side of a square, in pixels, or (height, width).
     apart: frames of a still scene that do not follow each other, see `draw_frames`.
+    context: side of the view of the whole dark frames; 0: there is none.
+    pictures: whether a pair of single pictures stands for a clip, see `data.stills`.
   """
 
-  def __init__(self, *, frames: int, crop: Size, apart: bool = False):
+  def __init__(
+    self,
+    *,
+    frames: int,
+    crop: Size,
+    apart: bool = False,
+    context: int = 0,
+    pictures: bool = False,
+  ):
     self.frames = frames
     self.crop = crop
     self.apart = apart
+    self.context = context
+    self.pictures = pictures
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
     """Returns float32 clips [frames, height, width, 3] in [0, 1], and where they come from ("id").
@@ -59,7 +76,8 @@ class Window(grain.transforms.RandomMap):
       UserError: the example is shorter or smaller than the window, or its clips do not match.
     """
     clip = element["clip"].decode()
-    places = draw_frames(element, self.frames, rng, apart=self.apart)
+    still = self.pictures and len(element["low"]) == 1 < self.frames
+    places = [0] if still else draw_frames(element, self.frames, rng, apart=self.apart)
     shape, target = window_sizes(element, places)
     if shape != target:
       found = [f"{width}x{height}" for height, width in (shape, target)]
@@ -68,27 +86,39 @@ class Window(grain.transforms.RandomMap):
       )
     try:
       window = draw_window(shape, self.crop, rng)
-      low, high = decode_window(element, places, window)
+      whole = still or self.context > 0
+      low, high = decode_window(element, places, WHOLE if whole else window)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
     if low.shape != high.shape:
       raise UserError(
         f"{clip}: the dark frames have {low.shape[-1]} channel(s), the bright {high.shape[-1]}"
       )
-    pair: Pair = {
+    beside = {}
+    if self.context:
+      view = thumbnail_of(as_float(low), self.context)
+      beside["context"] = np.repeat(view, self.frames // len(low), axis=0)
+    path = stills.drift(window, shape, self.frames, rng) if still else []
+    if still:
+      low, high = (stills.as_clip(side[0], path) for side in (low, high))
+      low = stills.add_fresh_noise(low, rng)
+    elif self.context:
+      low, high = low[:, *window], high[:, *window]
+    if "mask" in element:
+      mask = decode_beside(element, "mask", places, WHOLE if still else window)[..., :1]
+      beside["mask"] = as_float(stills.as_clip(mask[0], path) if still else mask)
+    pair: Any = {
       "low": as_float(low),
       "high": as_float(high),
       "id": np.str_(window_id(element, places)),
+      **beside,
     }
-    if "mask" in element:
-      pair["mask"] = as_float(decode_beside(element, "mask", places, window)[..., :1])
     return pair
 
 
-def train_dataset(
+def example_dataset(
   source: Source,
   *,
-  batch: int,
   frames: int,
   crop: Size,
   seed: int,
@@ -97,23 +127,21 @@ def train_dataset(
   apart: bool = False,
   partner: Source | None = None,
   fixed_partner: bool = False,
-  process_index: int = 0,
-  process_count: int = 1,
   keep_negatives: bool = True,
   blind: bool = False,
+  context: int = 0,
+  pictures: bool = False,
+  darkness: Mapping[str, Any] | None = None,
   cache_bytes: int = 2**29,
-) -> grain.MapDataset[dict[str, np.ndarray]]:
-  """Shuffled, cropped and augmented batches without end, by number: `dataset[k]` is the k-th.
+) -> grain.MapDataset[Pair]:
+  """Shuffled, cropped and augmented pairs without end, by number; `train_dataset` batches them.
 
-  Each pass over the data is shuffled anew. Process p of P gets every P-th batch, from the p-th
-  on: joined in the order of processes they are the batches of one process with `batch * P`.
-
-  Examples that say how their mosaics are laid out ("cfa") go through `MosaicWindow`, couples of
-  different scenes through `UnpairedWindow`, others through `Window`.
+  Each pass over the data is shuffled anew. Examples that say how their mosaics are laid out ("cfa")
+  go through `MosaicWindow`, couples of different scenes through `UnpairedWindow`, those without
+  dark frames through `DarkWindow`, others through `Window`.
 
   Args:
     source: random-access examples with encoded "low" and "high" (see `open_split`).
-    batch: clips per batch of this process.
     frames: consecutive frames per clip.
     crop: side of the square that is cut from the frames, or (height, width), in pixels; of mosaics,
       in packed ones. What is no square goes with "flip", which then mirrors only, and "none".
@@ -125,16 +153,17 @@ def train_dataset(
       Motion in the Dark", ICCV 2019, compare two such frames of one scene.
     partner: examples whose "high" takes the place of that of `source`, for unpaired training.
     fixed_partner: which one, see `Couples`.
-    process_index: which of the processes this is.
-    process_count: how many processes share the data.
     keep_negatives: of mosaics, see `MosaicWindow`.
     blind: of mosaics, see `MosaicWindow`.
+    context: side of a small view of the whole dark frames that goes with each window; 0: none.
+    pictures: whether a pair of single pictures stands for a clip of `frames`, see `data.stills`.
+    darkness: keyword arguments of `ops.darken.draw`, for examples without dark frames.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
-    Batches {"low", "high"}, float32 [batch, frames, height, width, 3] in [0, 1], and "mask", with
-    one channel, if the examples have one; of mosaics as `MosaicWindow` says. "id" says of each clip
-    where it comes from, text [batch].
+    Pairs {"low", "high"}, float32 [frames, height, width, 3] in [0, 1], and "mask", with one
+    channel, if the examples have one; of mosaics as `MosaicWindow` says. "context", if asked for,
+    is [frames, side, side, 3]. "id" says where it comes from, text.
 
   Raises:
     UserError: no examples, the first one is smaller than the window, or the data cannot give what
@@ -143,7 +172,10 @@ def train_dataset(
   if len(source) == 0:
     raise UserError(f"{source}: expected examples to train on, found none")
   first = source[0]
-  kind = chosen_kind(first, kind)
+  dark = partner is None and is_bright(first)
+  if dark and kind not in (None, "srgb"):
+    raise UserError(f"{source}: bright frames are made dark as sRGB; this network takes {kind}")
+  kind = "srgb" if dark else chosen_kind(first, kind)
   mosaics = "cfa" in first
   name = named(augment, mosaics=mosaics)
   height, width = sides(crop)
@@ -153,7 +185,12 @@ def train_dataset(
       f'crop=({height}, {width}) (height, width); take augment="flip" or "none"'
     )
   kept: Source = Cached(source, cache_bytes)
-  window: grain.transforms.RandomMap = Window(frames=frames, crop=crop, apart=apart)
+  window: grain.transforms.RandomMap = Window(
+    frames=frames, crop=crop, apart=apart, context=context, pictures=pictures
+  )
+  if context and (mosaics or partner is not None):
+    found = "mosaics" if mosaics else "unpaired training"
+    raise UserError(f"context={context}: a view of whole frames is for pairs of RGB, found {found}")
   if partner is not None:
     if mosaics or apart:
       found = "mosaics" if mosaics else "apart=True"
@@ -172,6 +209,8 @@ def train_dataset(
       augment=turns,
       blind=blind,
     )
+  elif dark:
+    window = DarkWindow(frames=frames, crop=crop, context=context, ranges=darkness)
   window.random_map(kept[0], np.random.default_rng(seed))  # Fail now, not in a thread.
 
   dataset = grain.MapDataset.source(kept).seed(seed)
@@ -179,8 +218,39 @@ def train_dataset(
   together = AUGMENTATIONS[name]
   if together is not None and not mosaics:
     dataset = dataset.random_map(together(height == width))
+  return dataset
+
+
+def batched(
+  pairs: grain.MapDataset[Pair], batch: int, process_index: int = 0, process_count: int = 1
+) -> grain.MapDataset[dict[str, np.ndarray]]:
+  """Batches of `batch` pairs for this process, by number.
+
+  Process p of P gets every P-th batch, from the p-th on: joined in the order of processes they are
+  the batches of one process with `batch * P`.
+  """
   # Slicing batches, not examples, keeps the order within a global batch.
-  return dataset.batch(batch, drop_remainder=True)[process_index::process_count]
+  return pairs.batch(batch, drop_remainder=True)[process_index::process_count]
+
+
+def train_dataset(
+  source: Source,
+  *,
+  batch: int,
+  process_index: int = 0,
+  process_count: int = 1,
+  **settings: Any,
+) -> grain.MapDataset[dict[str, np.ndarray]]:
+  """Batches of `example_dataset` without end, by number: `dataset[k]` is the k-th of this process.
+
+  Args:
+    source: random-access examples, see `open_split`.
+    batch: clips per batch of this process.
+    process_index: which of the processes this is.
+    process_count: how many processes share the data.
+    **settings: of `example_dataset`, which says what is returned and what can go wrong.
+  """
+  return batched(example_dataset(source, **settings), batch, process_index, process_count)
 
 
 def read_ahead(

@@ -111,5 +111,5 @@ class UnpairedWindow(grain.transforms.RandomMap):
     if frames.shape[-1] != 3:
       raise UserError(f"{clip}: expected RGB frames, found {frames.shape[-1]} channel(s)")
     if self.flips:
-      frames, _ = flip(frames, frames, rng)
+      (frames,) = flip(frames, rng=rng)
     return frames, window_id(example, places)

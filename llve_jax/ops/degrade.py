@@ -16,9 +16,9 @@ from jaxtyping import Complex, Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops.color import linear_to_srgb, srgb_to_linear
+from llve_jax.ops.frames import to_8_bit
+from llve_jax.ops.ranges import Range, log_uniform, ordered
 from llve_jax.shapes import Frames8
-
-Range = tuple[float, float]
 
 _LINEAR_OF_CODE = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
 
@@ -84,14 +84,14 @@ def draw(
   if not 0 <= k < n:
     raise UserError(f"stratum: expected k of n with 0 <= k < n, found {k} of {n}")
   return Degradation(
-    exposure=_log_uniform(rng, "exposure", exposure, (k / n, (k + 1) / n)),
+    exposure=log_uniform(rng, "exposure", exposure, (k / n, (k + 1) / n)),
     red_gain=1 + rng.uniform(-white_balance, white_balance),
     blue_gain=1 + rng.uniform(-white_balance, white_balance),
-    shot_noise=_log_uniform(rng, "shot_noise", shot_noise),
-    read_noise=_log_uniform(rng, "read_noise", read_noise),
-    row_noise=_log_uniform(rng, "row_noise", row_noise),
-    blur_length=rng.uniform(*_ordered("blur_length", blur_length)),
-    shutter=rng.uniform(*_ordered("shutter", shutter)),
+    shot_noise=log_uniform(rng, "shot_noise", shot_noise),
+    read_noise=log_uniform(rng, "read_noise", read_noise),
+    row_noise=log_uniform(rng, "row_noise", row_noise),
+    blur_length=rng.uniform(*ordered("blur_length", blur_length)),
+    shutter=rng.uniform(*ordered("shutter", shutter)),
   )
 
 
@@ -116,7 +116,7 @@ def apply(frames: Frames8, degradation: Degradation, rng: np.random.Generator) -
       light = blur(light, point_spread(path))
     light = add_noise(light * gains, degradation, rng)
     srgb = linear_to_srgb(np.clip(light, 0, 1))
-    dark[index] = np.round(srgb * 255).astype(np.uint8)
+    dark[index] = to_8_bit(srgb)
   return dark
 
 
@@ -202,23 +202,3 @@ def blur(
   """Convolves a frame of linear light with `kernel`; the border is mirrored."""
   # OpenCV correlates; a convolution needs the kernel turned by half a turn.
   return cv2.filter2D(light, -1, kernel[::-1, ::-1], borderType=cv2.BORDER_REFLECT_101)
-
-
-def _log_uniform(
-  rng: np.random.Generator, name: str, bounds: Range, part: Range = (0.0, 1.0)
-) -> float:
-  """A number between `bounds`, uniform in its logarithm, from the given part of that range."""
-  low, high = _ordered(name, bounds)
-  position = rng.uniform(*part)
-  if high == 0:
-    return 0.0
-  if low == 0:
-    raise UserError(f"{name}: a range in logarithms cannot start at 0, found {bounds}")
-  return low * (high / low) ** position
-
-
-def _ordered(name: str, bounds: Range) -> Range:
-  """Checks 0 <= low <= high."""
-  if len(bounds) != 2 or not 0 <= bounds[0] <= bounds[1]:
-    raise UserError(f"{name}: expected (low, high) with 0 <= low <= high, found {bounds}")
-  return bounds[0], bounds[1]

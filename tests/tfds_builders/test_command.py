@@ -11,6 +11,7 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.ops.mosaic import XTRANS
+from tests.tfds_builders.bright_media import test_bright_media
 from tests.tfds_builders.paired_images.test_paired_images import LAYOUTS
 from tests.tfds_builders.paired_video import test_paired_video
 from tests.tfds_builders.sdsd import test_sdsd
@@ -43,6 +44,7 @@ def everything(root):
   test_smid.everything(root / "smid")
   test_turntable_pairs.prepared(root / "turntable_pairs")
   test_unpaired_images.everything(root / "unpaired_images")
+  test_bright_media.everything(root / "bright_media", frames=40)
 
 
 @pytest.mark.slow

@@ -168,6 +168,22 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   assert writer.images == ["eval/clip"] * 3
 
 
+def test_the_average_is_what_is_scored_and_kept() -> None:
+  trained = dataclasses.replace(state(1.0), average=state(2.0).average)
+  seen: list[float] = []
+
+  def score(variables: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    seen.append(float(variables["params"]["w"]))
+    return {"psnr": 20.0}, {}
+
+  def keep(variables: Any, step: int, metrics: dict[str, float]) -> None:
+    seen.append(float(variables["params"]["w"]))
+
+  hook = hooks.Evaluate(Writer(), Clock(), score, keep, {}, every=1)
+  hook(1, trained, {}, last=False)
+  assert seen == [2.0, 2.0]
+
+
 def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
   kept: list[int] = []
   hook = hooks.Evaluate(

@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 
 from llve_jax.errors import UserError
 from llve_jax.ops import degrade
+from llve_jax.ops.compress import h264_round_trip
 from llve_jax.shapes import Frame8, Frames8
 from tfds_builders.base import schema
 from tfds_builders.dark_clips import footage, raw
@@ -251,7 +252,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       return raw.film(high, degradation, rng), degradation
     low = degrade.apply(high, degradation, rng)
     if self.builder_config.h264_crf is not None:
-      low = footage.h264_round_trip(low, fps, self.builder_config.h264_crf)
+      low = h264_round_trip(low, fps, self.builder_config.h264_crf)
     return low, degradation
 
   def _example(

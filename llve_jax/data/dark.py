@@ -1,0 +1,65 @@
+"""Training pairs from bright frames alone: they are made dark anew each time they are read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grain
+import numpy as np
+
+from llve_jax.data.augment import Pair, Size, draw_window
+from llve_jax.data.frames import as_float, decode_beside, draw_frames, frame_size, window_id
+from llve_jax.errors import UserError
+from llve_jax.ops import darken
+from llve_jax.ops.frames import to_unit
+from llve_jax.ops.thumbnail import thumbnail_of
+
+
+def is_bright(element: Mapping[str, Any]) -> bool:
+  """Whether an example has bright frames and no dark ones."""
+  return len(element["low"]) == 0 and len(element["high"]) > 0
+
+
+class DarkWindow(grain.transforms.RandomMap):
+  """Makes whole frames dark, see `ops.darken`, and cuts a window of them and of their targets.
+
+  Whole frames, since lamps and skies have their place in them, and compression its blocks.
+
+  Attributes:
+    frames: frames to keep; a single bright picture is a still scene, its noise new in each frame.
+    crop: side of a square, in pixels, or (height, width).
+    context: side of the view of the whole dark frames; 0: there is none.
+    ranges: keyword arguments of `darken.draw`.
+  """
+
+  def __init__(
+    self, *, frames: int, crop: Size, context: int = 0, ranges: Mapping[str, Any] | None = None
+  ):
+    self.frames = frames
+    self.crop = crop
+    self.context = context
+    self.ranges = dict(ranges or {})
+
+  def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
+    """As `pipeline.Window.random_map`.
+
+    Raises:
+      UserError: the example is shorter or smaller than the window, or not 8-bit RGB; or a range
+        makes no sense.
+    """
+    clip = element["clip"].decode()
+    places = draw_frames(element, self.frames, rng, key="high")
+    try:
+      window = draw_window(frame_size(element["high"][places[0]]), self.crop, rng)
+      bright = decode_beside(element, "high", places)
+      low, high = darken.apply(bright, darken.draw(rng, **self.ranges), rng)
+    except UserError as error:
+      raise UserError(f"{clip}: {error}") from None
+    inside = (slice(None), *window)
+    pair: Pair = {
+      "low": as_float(low[inside]),
+      "high": as_float(high[inside]),
+      "id": np.str_(window_id(element, places)),
+    }
+    if self.context:
+      pair["context"] = thumbnail_of(to_unit(low), self.context)
+    return pair

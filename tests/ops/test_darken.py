@@ -1,0 +1,234 @@
+"""Clips become dark as described; targets keep what was never dark; same seed, same bits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import skimage.color
+
+from llve_jax.errors import UserError
+from llve_jax.ops import darken
+from llve_jax.ops.camera import Camera
+from llve_jax.ops.darken import Darkening
+from llve_jax.ops.night_light import Lamp, NightLight
+from llve_jax.ops.overlay import Overlay
+
+OFF = {
+  name: 0.0
+  for name in (
+    "untouched", "night", "shade", "tone", "cast", "noise", "mosaic", "black", "denoise", "sharpen",
+    "drift", "blurred", "bars", "graphics", "jpeg", "h264",
+  )
+}  # fmt: skip
+LAMP = Lamp(
+  x=0.5, y=0.25, radius=0.05, aspect=1.0, strength=30.0, glow=0.02, reach=0.2, streak=0.0,
+  color=(1.0, 1.0, 1.0), speed=(0.0, 0.0),
+)  # fmt: skip
+
+
+def _rng(seed=0):
+  return np.random.default_rng(seed)
+
+
+def _clip(seed=0, shape=(3, 37, 51, 3)):
+  return _rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def _grey(code, shape=(2, 40, 40, 3)):
+  return np.full(shape, code, np.uint8)
+
+
+def _light(code):
+  """Linear light of an sRGB code, by scikit-image."""
+  return float(skimage.color.rgb2xyz(np.full((1, 3), code / 255))[0, 1])
+
+
+def _code(light):
+  return 255 * float(1.055 * light ** (1 / 2.4) - 0.055 if light > 0.0031308 else 12.92 * light)
+
+
+def _apply(clip, seed=0, **changes):
+  return darken.apply(clip, Darkening(**changes), _rng(seed))
+
+
+def test_defaults_change_nothing():
+  clip = _clip()
+  low, high = _apply(clip)
+  np.testing.assert_array_equal(low, clip)
+  np.testing.assert_array_equal(high, clip)
+
+
+def test_exposure_and_cast_are_factors_on_light():
+  low, high = _apply(_grey(180), exposure=0.25, cast=(1.5, 1.0, 0.5))
+  expected = [_code(_light(180) * 0.25 * factor) for factor in (1.5, 1.0, 0.5)]
+  np.testing.assert_allclose(low[0, 0, 0], expected, atol=0.6)
+  np.testing.assert_array_equal(high, 180)
+
+
+def test_the_tone_curve_acts_on_srgb_values():
+  low, high = _apply(_grey(200), tone=(0.95, 0.8, 2.5))
+  assert abs(int(low[0, 0, 0, 0]) - 255 * 0.8 * (0.95 * 200 / 255) ** 2.5) <= 0.6
+  np.testing.assert_array_equal(high, 200)
+
+
+def test_light_drifts_and_flickers_as_it_says():
+  drift = Darkening(exposure=0.5, drift=0.3, drift_frames=8.0, drift_start=0.0)
+  found = darken.exposures(9, drift, _rng())
+  np.testing.assert_allclose(found[[0, 2, 4, 6, 8]], 0.5 * 2.0 ** np.array([0, 0.3, 0, -0.3, 0]))
+  flicker = darken.exposures(4000, Darkening(flicker=0.1), _rng())
+  assert np.log2(flicker).std() == pytest.approx(0.1, rel=0.05)
+  low, high = darken.apply(_grey(200, (9, 8, 8, 3)), drift, _rng())
+  assert np.ptp(low.mean(axis=(1, 2, 3))) > 20
+  np.testing.assert_array_equal(high, 200)
+
+
+def test_noise_is_new_in_every_frame_and_not_in_the_target():
+  low, high = _apply(_grey(128, (2, 96, 96, 3)), camera=Camera(shot_noise=1e-3, read_noise=2e-3))
+  first, second = low.astype(float) - low.mean(axis=(0, 1, 2))
+  assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.03
+  assert first.std() > 1
+  np.testing.assert_array_equal(high, 128)
+
+
+def test_shake_blurs_the_dark_clip_only():
+  clip = np.zeros((1, 41, 41, 3), np.uint8)
+  clip[:, 20, 20] = 255
+  low, high = _apply(clip, blur_length=6.0)
+  assert 0 < low.max() < 255
+  np.testing.assert_array_equal(high, clip)
+
+
+def test_bars_and_graphics_are_the_same_in_both():
+  layer = Overlay(top=0.2)
+  low, high = _apply(_grey(200), exposure=0.05, overlay=layer, camera=Camera(read_noise=0.01))
+  for clip in (low, high):
+    assert clip[:, :8].max() == clip[:, -8:].max() == 0
+  assert low[:, 8:-8].max() < 200 == high[:, 8:-8].min()
+
+
+def test_codecs_act_on_the_dark_clip_only():
+  clip = _clip(shape=(3, 40, 48, 3))
+  for codec in ({"jpeg": 40}, {"h264_crf": 30}):
+    low, high = _apply(clip, **codec)
+    assert low.shape == clip.shape
+    assert np.abs(low.astype(int) - clip).mean() > 3
+    np.testing.assert_array_equal(high, clip)
+
+
+def test_lamps_stay_shadows_rise_and_black_stays_black():
+  lamp = dataclasses.replace(LAMP, glow=0.0)
+  night = NightLight(ambient=0.05, skyline=(0.5,), sky=0.0, lamps=(lamp,))
+  low, high = _apply(_grey(200, (1, 160, 160, 3)), night=night, exposure=0.5)
+  low, high = low[0].astype(int), high[0].astype(int)
+  np.testing.assert_array_equal(low[38:43, 78:83], 255)  # the lamp
+  np.testing.assert_array_equal(high[38:43, 78:83], 255)
+  assert (high == 255).mean() <= (low == 255).mean() + 1e-3
+  assert low[4, 4].max() <= 2  # the sky
+  assert high[4, 4].max() <= 2
+  corner = 0.05 * _light(200)
+  lifted = 0.05**0.4 * 0.05 / 0.052 * _light(200)
+  np.testing.assert_allclose(low[-1, 0], _code(0.5 * corner), atol=1)
+  np.testing.assert_allclose(high[-1, 0], _code(lifted), atol=1)
+
+
+def test_lamps_that_move_are_drawn_anew():
+  night = NightLight(ambient=0.05, lamps=(dataclasses.replace(LAMP, speed=(0.1, 0.0)),))
+  low, high = _apply(_grey(90, (3, 80, 80, 3)), night=night)
+  for clip in (low, high):
+    places = [frame[20, :, 0].astype(int).argmax() for frame in clip]
+    assert places[0] < places[1] < places[2]
+
+
+def test_every_draw_can_be_applied_and_repeats_itself():
+  clip = _clip(shape=(2, 37, 51, 3))
+  for seed in range(60):
+    drawn, again = darken.draw(_rng(seed)), darken.draw(_rng(seed))
+    assert drawn == again
+    first = darken.apply(clip, drawn, _rng(seed))
+    second = darken.apply(clip, drawn, _rng(seed))
+    for one, other in zip(first, second, strict=True):
+      assert one.dtype == np.uint8
+      assert one.shape == clip.shape
+      np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_other_noise():
+  clip, noisy = _clip(), Camera(read_noise=0.01)
+  assert np.any(_apply(clip, 0, camera=noisy)[0] != _apply(clip, 1, camera=noisy)[0])
+
+
+def test_every_stage_can_be_switched_off():
+  clip = _clip()
+  for seed in range(20):
+    drawn = darken.draw(_rng(seed), **OFF, exposure=(1.0, 1.0))
+    assert drawn.night is None
+    plain = dataclasses.replace(drawn, cast=(1.0, 1.0, 1.0))  # off by a few percent even so
+    for side in darken.apply(clip, plain, _rng()):
+      np.testing.assert_array_equal(side, clip)
+
+
+@pytest.mark.parametrize("stage", sorted(set(OFF) - {"untouched", "night", "shade"}))
+def test_switching_a_stage_off_leaves_the_others(stage):
+  changed = 0
+  for seed in range(25):
+    full = dataclasses.asdict(darken.draw(_rng(seed)))
+    without = dataclasses.asdict(darken.draw(_rng(seed), **{stage: 0.0}))
+    fields = {"cast": ("cast",), "drift": ("drift", "flicker"), "blurred": ("blur_length",)}
+    fields |= {"bars": ("overlay",), "graphics": ("overlay",), "h264": ("h264_crf", "jpeg")}
+    fields |= {"jpeg": ("jpeg",), "tone": ("tone", "exposure", "camera")}
+    differing = {key for key in full if full[key] != without[key]}
+    assert differing <= set(fields.get(stage, ("camera",)))
+    changed += bool(differing)
+  assert changed
+
+
+def test_drawn_exposures_fill_their_range_and_a_tenth_is_bright():
+  drawn = [darken.draw(_rng(seed), night=0.0, shade=0.0, tone=0.0) for seed in range(400)]
+  bright = [item for item in drawn if item.exposure == 1]
+  assert 20 <= len(bright) <= 60
+  dark = np.log([item.exposure for item in drawn if item.exposure < 1])
+  assert np.quantile(dark, 0.5) == pytest.approx(np.log(1 / 60) / 2, abs=0.4)
+  assert dark.min() >= np.log(1 / 60)
+
+
+def test_clips_that_are_not_dark_stay_nearly_as_they_are():
+  y, x = np.mgrid[:64, :96]
+  clip = np.stack([x * 2, y * 3, 255 - x], axis=-1).astype(np.uint8)[None]
+  for seed in range(25):
+    drawn = darken.draw(_rng(seed), untouched=1.0, sharpen=0.0, blurred=0.0, graphics=0.0)
+    low, high = darken.apply(clip, drawn, _rng(seed))
+    error = (low.astype(float) - high) / 255
+    assert -10 * np.log10((error**2).mean()) > 28
+
+
+def test_casts_keep_the_luminance():
+  for seed in range(20):
+    cast = np.array(darken.draw(_rng(seed), cast=1.0, untouched=0.0).cast)
+    assert cast @ (0.2126, 0.7152, 0.0722) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+  ("wrong", "message"),
+  [
+    ({"tone": 1.5}, "tone: expected a probability"),
+    ({"night": -0.1}, "night: expected a probability"),
+    (
+      {"exposure": (0.0, 1.0), "untouched": 0.0, "tone": 0.0, "night": 0.0},
+      "exposure: a range in logarithms",
+    ),
+    ({"shot_noise": (0.0, 1.0)}, "shot_noise: a range in logarithms"),
+    ({"blur_length": (2.0, 1.0)}, "blur_length: expected"),
+    ({"jpeg_quality": (90, 40)}, "jpeg_quality: expected"),
+  ],
+)
+def test_ranges_that_make_no_sense_are_named(wrong, message):
+  with pytest.raises(UserError, match=message):
+    darken.draw(_rng(), **wrong)
+
+
+@pytest.mark.parametrize(
+  "clip", [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.float32)]
+)
+def test_other_arrays_are_refused(clip):
+  with pytest.raises(UserError, match=r"expected uint8 frames \[t, h, w, 3\]"):
+    darken.apply(clip, Darkening(), _rng())
