@@ -35,7 +35,7 @@ def _base() -> ConfigDict:
   config.data.config = "small"
   config.data.batch = 8
   config.data.crop = 96
-  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="test")
+  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="validation")
   config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.15})
   config.optimizer.rate = 1e-3
   config.optimizer.beta2 = 0.99
