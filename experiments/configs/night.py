@@ -17,7 +17,7 @@ only: build `paired_images` from each, into a folder of its own, and name these 
     --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2
 
 Variants, joined by commas:
-  base          392,887 parameters (default)
+  base          383,607 parameters (default)
   small         the same widths, half of the blocks; begin with the weights of `base`
   research      also on pairs, half of the pictures
   research_small  both
