@@ -1,5 +1,6 @@
 # make quickstart   install, build the embedded data, train, evaluate, enhance a clip, export
 # make test         the whole test suite
+# make test-fast    its quick tests, for work in between
 # make lint         formatting, lint, types
 # make venv         .venv with everything the above need, from requirements.lock
 # make lock         renew requirements.lock from setup.py
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: venv quickstart test lint format lock
+.PHONY: venv quickstart test test-fast lint format lock
 venv: .venv/installed
 
 .venv/installed: requirements.lock setup.py
@@ -27,6 +28,9 @@ quickstart: venv
 
 test: venv
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(PYTEST_ARGS)
+
+test-fast: venv
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -38,6 +38,7 @@ EXTRAS["dev"] = [
   "mypy>=1.15",
   "pre-commit>=4",
   "pytest>=8.3",
+  "pytest-timeout>=2.3",
   "pytest-xdist>=3.6",
   "pyyaml>=6",
   "ruff>=0.11",
@@ -57,7 +58,10 @@ setup(
   license="Apache-2.0",
   license_files=["LICENSE"],
   packages=find_packages(include=["llve_jax", "llve_jax.*", "tfds_builders", "tfds_builders.*"]),
-  package_data={"": ["README.md", "CITATIONS.bib", "TAGS.txt"]},  # what a TFDS builder reads
+  package_data={
+    "": ["README.md", "CITATIONS.bib", "TAGS.txt"],  # what a TFDS builder reads
+    "llve_jax.zoo": ["weights/*.safetensors", "cards/*.md"],
+  },
   python_requires=">=3.11",
   install_requires=[
     "absl-py>=2.1",

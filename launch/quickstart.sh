@@ -22,15 +22,15 @@ run python -m experiments.train --config=experiments/configs/turntable_gan.py:qu
   --config.data.dir="$out/data" --workdir="$out/run"
 
 say "Evaluate on a clip that training never saw ($(date +%T))"
-run python -m experiments.evaluate --workdir="$out/run" --data_dir="$out/data" --out="$out/evaluation"
+run python -m experiments.evaluate --model="$out/run" --data_dir="$out/data" --out="$out/evaluation"
 
 say "Enhance the dark clip, as a file ($(date +%T))"
 dark=$out/evaluation/carphone_0_dark.mp4
-run python -m llve_jax.enhance "$dark" "$out/bright.mp4" --workdir="$out/run"
-run python -m llve_jax.enhance "$dark" "$out/side_by_side.mp4" --workdir="$out/run" --side_by_side
+run python -m llve_jax.enhance "$dark" "$out/bright.mp4" --model="$out/run"
+run python -m llve_jax.enhance "$dark" "$out/side_by_side.mp4" --model="$out/run" --side_by_side
 
 say "Export for serving ($(date +%T))"
-run python -m llve_jax.export --workdir="$out/run" "$out/saved_model"
+run python -m llve_jax.export --model="$out/run" "$out/saved_model"
 
 say "Done ($(date +%T))"
 cat "$out/evaluation/table.txt"
@@ -41,7 +41,7 @@ cat <<EOF
   $out/evaluation/strip.png   dark, best classic method, network, target
   $out/saved_model            SavedModel, any batch, length, height and width
 
-Next: your own video   .venv/bin/python -m llve_jax.enhance IN.mp4 OUT.mp4 --workdir=$out/run
+Next: your own video   .venv/bin/python -m llve_jax.enhance IN.mp4 OUT.mp4 --model=$out/run
       learning curves  .venv/bin/tensorboard --logdir=$out/run/tensorboard
       the real size    .venv/bin/python -m experiments.train --config=experiments/configs/turntable_gan.py \\
                          --config.data.name=dark_clips --config.data.crop=160 --config.data.dir=$out/data --workdir=DIR

@@ -43,13 +43,15 @@ BUILDERS = Path(__file__).parents[1] / "tfds_builders"
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-  """A folder with a prepared dark_clips, configuration `tiny`: 8 train and 9 test examples."""
+  """A prepared dark_clips, configuration `tiny`: 8 examples to train, 6 to validate, 9 to test."""
   sys.path.insert(0, str(BUILDERS))
   try:
     from dark_clips import dark_clips_dataset_builder as module
   finally:
     sys.path.remove(str(BUILDERS))
   folder = tmp_path_factory.mktemp("tfds")
-  config = module.DarkClipsConfig(name="tiny", max_height=48, max_frames=12, segment=5, passes=2)
+  config = module.DarkClipsConfig(
+    name="tiny", held_back=1, max_height=48, max_frames=12, segment=5, passes=2
+  )
   module.Builder(data_dir=folder, config=config).download_and_prepare()
   return folder

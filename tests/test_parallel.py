@@ -44,6 +44,7 @@ def assert_same(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
   expected = losses(name, jax.devices()[:1])
@@ -54,6 +55,7 @@ def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_give_the_losses_of_one_device() -> None:
   """Four devices each. Over eight rows both processes hold parts of the same clips."""
   asked = [*CONFIGS, "supervised:8"]

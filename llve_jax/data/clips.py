@@ -13,12 +13,12 @@ from llve_jax.data.light import (
   demosaic,
   exposed_light,
   of_kind,
-  saved,
   seen,
   wanted_layout,
 )
 from llve_jax.data.source import Source
 from llve_jax.errors import UserError
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.ops.mosaic import cell_size, pack, phase_offset
 from llve_jax.shapes import Frames8
 
@@ -126,11 +126,11 @@ def _segment(example: dict[str, Any], kind: str, keep_negatives: bool) -> EvalCl
       return EvalClip(name, variant, fps, *_raw(example, low, high, kind, keep_negatives), kind)
   except UserError as error:
     raise UserError(f"{name}: {error}") from None
-  high = high if high.dtype == np.uint8 else saved(as_float(high))
+  high = high if high.dtype == np.uint8 else to_8_bit(as_float(high))
   if low.dtype == np.uint8:
     return EvalClip(name, variant, fps, low, high)
   light = as_float(low)
-  shown = seen(light) if kind == "raw_rgb" else saved(light)
+  shown = seen(light) if kind == "raw_rgb" else to_8_bit(light)
   return EvalClip(name, variant, fps, shown, high, light, kind)
 
 
@@ -154,4 +154,4 @@ def _raw(
   packed = pack(plane[inside], wanted)
   light, target = of_kind(packed, as_float(high[inside]), wanted, kind)
   shown = light if kind == "raw_rgb" else demosaic(plane[inside], wanted)
-  return seen(shown), saved(target), light
+  return seen(shown), to_8_bit(target), light

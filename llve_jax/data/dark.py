@@ -10,7 +10,8 @@ from llve_jax.data.augment import Pair, Size, draw_window
 from llve_jax.data.frames import as_float, decode_beside, draw_frames, frame_size, window_id
 from llve_jax.errors import UserError
 from llve_jax.ops import darken
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.frames import to_unit
+from llve_jax.ops.thumbnail import thumbnail_of
 
 
 def is_bright(element: Mapping[str, Any]) -> bool:
@@ -60,5 +61,5 @@ class DarkWindow(grain.transforms.RandomMap):
       "id": np.str_(window_id(element, places)),
     }
     if self.context:
-      pair["context"] = thumbnail(low, self.context)
+      pair["context"] = thumbnail_of(to_unit(low), self.context)
     return pair

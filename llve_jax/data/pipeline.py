@@ -37,7 +37,7 @@ from llve_jax.data.processes import InProcesses
 from llve_jax.data.source import Cached, Source
 from llve_jax.data.unpaired import Couples, UnpairedWindow
 from llve_jax.errors import UserError
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.thumbnail import thumbnail_of
 
 
 class Window(grain.transforms.RandomMap):
@@ -96,7 +96,8 @@ class Window(grain.transforms.RandomMap):
       )
     beside = {}
     if self.context:
-      beside["context"] = np.repeat(thumbnail(low, self.context), self.frames // len(low), axis=0)
+      view = thumbnail_of(as_float(low), self.context)
+      beside["context"] = np.repeat(view, self.frames // len(low), axis=0)
     path = stills.drift(window, shape, self.frames, rng) if still else []
     if still:
       low, high = (stills.as_clip(side[0], path) for side in (low, high))

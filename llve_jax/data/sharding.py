@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-_HEIGHT = 2  # axis of a clip [b, t, h, w, c]
+from llve_jax.ops import rows
 
 
 def global_batch(
@@ -28,9 +28,9 @@ def global_batch(
   arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
   missing = _missing_rows(arrays, sharding)
   if missing:
-    height = arrays["low"].shape[_HEIGHT]
+    height = arrays["low"].shape[rows.HEIGHT]
     arrays = {
-      name: _extended(array, array.shape[_HEIGHT] // height * missing)
+      name: rows.fill(array, array.shape[rows.HEIGHT] // height * missing)
       for name, array in arrays.items()
     }
   return {
@@ -47,7 +47,7 @@ def global_shapes(
   """What `global_batch` would return, without moving anything."""
   arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
   missing = _missing_rows(arrays, sharding)
-  low = arrays["low"].shape[_HEIGHT]
+  low = arrays["low"].shape[rows.HEIGHT]
 
   def shape(array: np.ndarray) -> tuple[int, ...]:
     count, time, height, *others = array.shape
@@ -62,11 +62,7 @@ def global_shapes(
 def _missing_rows(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> int:
   """Rows that "low" lacks until the devices can share its height."""
   spec = sharding.spec
-  if len(spec) <= _HEIGHT or spec[_HEIGHT] is None:
+  if len(spec) <= rows.HEIGHT or spec[rows.HEIGHT] is None:
     return 0
-  return -arrays["low"].shape[_HEIGHT] % sharding.mesh.shape[spec[_HEIGHT]]
-
-
-def _extended(clip: np.ndarray, rows: int) -> np.ndarray:
-  """The clip with that many black rows more."""
-  return np.pad(clip, [(0, rows if axis == _HEIGHT else 0) for axis in range(clip.ndim)])
+  devices = sharding.mesh.shape[spec[rows.HEIGHT]]
+  return rows.missing(arrays["low"].shape[rows.HEIGHT], devices)

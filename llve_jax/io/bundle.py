@@ -26,9 +26,21 @@ class Bundle:
   origin: dict[str, Any]
 
 
+def flatten(variables: dict[str, Any]) -> dict[str, Any]:
+  """A tree of arrays as {"params/layer/kernel": array}."""
+  flat: dict[str, Any] = traverse_util.flatten_dict(variables, sep="/")
+  return flat
+
+
+def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
+  """The inverse of `flatten`."""
+  tree: dict[str, Any] = traverse_util.unflatten_dict(flat, sep="/")
+  return tree
+
+
 def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
   """Writes the bundle, whole or not at all."""
-  flat = traverse_util.flatten_dict(jax.device_get(bundle.variables), sep="/")
+  flat = flatten(jax.device_get(bundle.variables))
   arrays = {name: np.ascontiguousarray(value) for name, value in flat.items()}
   header = {"name": bundle.name, "kwargs": bundle.kwargs, "origin": bundle.origin}
   with replacing(path) as temporary:
@@ -53,8 +65,7 @@ def load(path: str | os.PathLike[str]) -> Bundle:
     raise UserError(f"{path}: not a readable safetensors file ({error}); copy it again") from error
   if not isinstance(header, dict) or not header.keys() >= {"name", "kwargs", "origin"}:
     raise UserError(f"{path}: says not which network it holds; expected a file written by training")
-  variables = traverse_util.unflatten_dict(flat, sep="/")
-  return Bundle(header["name"], _tuples(header["kwargs"]), variables, header["origin"])
+  return Bundle(header["name"], _tuples(header["kwargs"]), unflatten(flat), header["origin"])
 
 
 def check_matches(found: Any, expected: Any, source: str | os.PathLike[str]) -> None:

@@ -20,6 +20,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.vgg19 import VGG19_WIDTHS, load_vgg19
 from llve_jax.io.weights import VGG16_WIDTHS, packaged_vgg16
 from llve_jax.losses.contract import Clip, Mask, PerClip, trusted
+from llve_jax.ops.convolution import convolve
 from llve_jax.ops.resize import max_pool_half
 
 FeatureMaps = dict[str, Float[Array, "n h w c"]]
@@ -128,9 +129,7 @@ class Vgg:
       if before is not None and self._pools(before, name):
         x = max_pool_half(x) if self.pooling == "max" else _mean_pool_half(x)
       kernel, bias = (jnp.asarray(weights[name][part], x.dtype) for part in ("kernel", "bias"))
-      x = bias + lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-      )
+      x = bias + convolve(x, kernel, (1, 1), "SAME")
       maps[name + _LINEAR] = x
       x = jax.nn.relu(x)
       maps[name] = x

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import (
   average_pool_half,
@@ -48,7 +48,7 @@ class ConvLeakyNorm(nn.Module):
     self, images: Float[Array, "n h w c"], train: bool
   ) -> Float[Array, "n h w features"]:
     """PyTorch's epsilon 1e-5 and momentum 0.1, which is 0.9 here."""
-    conv = nn.Conv(
+    conv = Conv(
       self.features,
       (3, 3),
       kernel_init=nn.initializers.normal(self.deviation),
@@ -93,7 +93,7 @@ class Stage(nn.Module):
     if self.norm_last:
       return block(name="block_1")(x, train)
     init = nn.initializers.normal(self.deviation)
-    conv = nn.Conv(self.features, (3, 3), kernel_init=init, dtype=self.dtype, name="block_1")
+    conv = Conv(self.features, (3, 3), kernel_init=init, dtype=self.dtype, name="block_1")
     return leaky_relu(conv(x))
 
 
@@ -211,10 +211,10 @@ class AttentionUNet(nn.Module):
     for level in reversed(range(len(self.widths))):
       features = self.widths[level]
       x = bilinear_double(x, align_corners=self.align_corners)
-      x = nn.Conv(features, (3, 3), kernel_init=init, dtype=self.dtype, name=f"double_{level}")(x)
+      x = Conv(features, (3, 3), kernel_init=init, dtype=self.dtype, name=f"double_{level}")(x)
       x = jnp.concatenate([x, skips[level] * attentions[level]], axis=-1)
       x = stage(x, features, f"decoder_{level}", norm_last=level > 0)
-    x = nn.Conv(images.shape[-1], (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
+    x = Conv(images.shape[-1], (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
     latent = x.astype(jnp.float32) * attention
     return (
       crop_to(latent, height, width, centred=self.centred_padding) / 2

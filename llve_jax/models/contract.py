@@ -28,6 +28,10 @@ class Traits:
       passed to the second. `carry=None` starts anew.
     least_side: smallest height and width, in pixels, that the network takes.
     least_frames: shortest clip, in frames, that the network takes.
+    context: side of the small picture of the whole frame (`ops.thumbnail`) that `__call__` takes as
+      `context` [b, t, context, context, c]; 0: it takes none. With it, a part of the frame gives
+      that part of the result, inside the receptive field; without it, the network takes the clip
+      it is given for the whole frame.
   """
 
   stride: int
@@ -40,6 +44,12 @@ class Traits:
   streaming: bool = False
   least_side: int = 1
   least_frames: int = 1
+  context: int = 0
+
+  @property
+  def single_frames(self) -> bool:
+    """Whether the network looks at each frame by itself."""
+    return self.frames == 1 and not self.streaming
 
   @property
   def channels(self) -> int:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import ConvNorm, unrolled
+from llve_jax.models.blocks import Conv, ConvNorm, turns_at_once
 from llve_jax.models.contract import CHANNELS, Traits, check_clip
 from llve_jax.models.resnet_encoder import FrameFeatures, Path, feature_paths, receptive_field
 from llve_jax.ops.resize import bilinear_enlarge, crop_to, pad_to_multiple
@@ -57,15 +57,15 @@ class ReportCell(nn.Module):
   ) -> tuple[Memory, Float[Array, "b h w d"]]:
     """One frame. The state stays float32, since it adds up over a whole video."""
     joined = jnp.concatenate([maps, memory["hidden"].astype(self.dtype)], axis=-1)
-    gates = nn.Conv(3 * self.cell + self.output, (3, 3), dtype=self.dtype, name="gates")(joined)
+    gates = Conv(3 * self.cell + self.output, (3, 3), dtype=self.dtype, name="gates")(joined)
     cuts = (self.cell, 2 * self.cell, 3 * self.cell)
     forget, take, new, output = jnp.split(gates.astype(jnp.float32), cuts, axis=-1)
     cell = jax.nn.sigmoid(forget) * memory["cell"] + jax.nn.sigmoid(take) * jnp.tanh(new)
     x = jnp.concatenate([cell, jax.nn.sigmoid(output)], axis=-1).astype(self.dtype)
     for name in ("refine_0", "refine_1"):
       x = nn.relu(ConvNorm(x.shape[-1], 5, dtype=self.dtype, name=name)(x, train=train))
-    y = nn.Conv(self.features, (5, 5), dtype=self.dtype, name="head")(x)
-    hidden = nn.Conv(self.cell, (3, 3), dtype=self.dtype, name="hidden")(x)
+    y = Conv(self.features, (5, 5), dtype=self.dtype, name="head")(x)
+    hidden = Conv(self.cell, (3, 3), dtype=self.dtype, name="hidden")(x)
     return {"hidden": hidden.astype(jnp.float32), "cell": cell}, y.astype(jnp.float32)
 
 
@@ -101,7 +101,7 @@ class ReleasedCells(nn.Module):
     hidden = maps.astype(jnp.float32)
     for index, width in enumerate(self.widths):
       joined = jnp.concatenate([hidden, memory[f"hidden_{index}"]], axis=-1).astype(self.dtype)
-      gates = nn.Conv(4 * width, (3, 3), dtype=self.dtype, name=f"gates_{index}")(joined)
+      gates = Conv(4 * width, (3, 3), dtype=self.dtype, name=f"gates_{index}")(joined)
       forget, take, new, output = jnp.split(gates.astype(jnp.float32), 4, axis=-1)
       kept = jax.nn.sigmoid(forget) * memory[f"cell_{index}"]
       cell = kept + jax.nn.sigmoid(take) * jnp.tanh(new)
@@ -124,7 +124,6 @@ class ConvLSTM(nn.Module):
       depends on the size of the frame and tiles change the result. False allows tiles.
     freeze_encoder: the encoder keeps its weights, as in the published code; for imported ones.
     input_kind: "raw_rgb" as System B has it, or "srgb".
-    unroll: frames per iteration of the loop over time; None: all of a short clip, see `unrolled`.
     dtype: type of the computation; parameters and memory stay float32.
     remat: recompute blocks and frames in the backward pass instead of storing their activations.
   """
@@ -135,7 +134,6 @@ class ConvLSTM(nn.Module):
   align_corners: bool = True
   freeze_encoder: bool = False
   input_kind: str = "raw_rgb"
-  unroll: int | None = None
   dtype: Any = jnp.float32
   remat: bool = False
 
@@ -248,6 +246,6 @@ class ConvLSTM(nn.Module):
       split_rngs={"params": False},
       in_axes=1,
       out_axes=1,
-      unroll=unrolled(maps.shape[1], self.unroll),
+      unroll=turns_at_once(maps.shape[1]),
     )
     return scan(cell, memory, maps)

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from llve_jax.models.blocks import Conv
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.normalize import instance_norm
 from llve_jax.ops.resize import (
@@ -40,7 +41,7 @@ class ResidualBlock(nn.Module):
     """`drop`: whether values are dropped."""
 
     def conv_norm(x: Array, name: str) -> Array:
-      conv = nn.Conv(
+      conv = Conv(
         images.shape[-1], (3, 3), padding="VALID", kernel_init=_normal, dtype=self.dtype, name=name
       )
       return instance_norm(conv(reflect_pad(x, 1)))
@@ -138,7 +139,7 @@ class DeblurGAN(nn.Module):
   def _conv(
     self, features: int, kernel: int, stride: int, padding: int | str, name: str
   ) -> nn.Conv:
-    return nn.Conv(
+    return Conv(
       features,
       (kernel, kernel),
       strides=stride,

@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.models.blocks import Conv
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 
@@ -29,7 +30,7 @@ class ConvTriple(nn.Module):
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w features"]:
     """[n, h, w, c] -> [n, h, w, features]."""
     for index in range(3):
-      conv = nn.Conv(
+      conv = Conv(
         self.features,
         (3, 3),
         kernel_init=nn.initializers.xavier_normal(),
@@ -188,7 +189,7 @@ class KPN(nn.Module):
     if google:
       return x
     init = nn.initializers.xavier_normal()
-    return nn.Conv(total, (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
+    return Conv(total, (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
 
 
 def _mean_pool_half(images: Float[Array, "n h w c"]) -> Float[Array, "n h//2 w//2 c"]:

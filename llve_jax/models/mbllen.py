@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.models.blocks import Conv
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.color import luma
 
@@ -21,7 +22,7 @@ REACH = KERNEL - 1  # pixels that a convolution without padding takes off each s
 
 
 def _conv(features: int, kernel: int, padding: Any, dtype: Any, name: str) -> nn.Conv:
-  return nn.Conv(
+  return Conv(
     features,
     (kernel, kernel),
     padding=padding,

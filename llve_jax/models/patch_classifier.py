@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 from llve_jax.ops.resize import max_pool_half
 
 
@@ -51,7 +51,7 @@ class PatchClassifier(nn.Module):
       )
     x = images.astype(self.dtype)
     for index, features in enumerate(self.widths):
-      conv = nn.Conv(
+      conv = Conv(
         features,
         (3, 3),
         kernel_init=nn.initializers.he_normal(),

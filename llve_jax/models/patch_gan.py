@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 from llve_jax.ops.normalize import instance_norm
 
 
@@ -64,7 +64,7 @@ class PatchGAN(nn.Module):
     return self._conv(1, 1, "score")(x).astype(jnp.float32)
 
   def _conv(self, features: int, stride: int, name: str) -> nn.Conv:
-    return nn.Conv(
+    return Conv(
       features,
       (4, 4),
       strides=stride,

@@ -1,20 +1,25 @@
-"""A small causal U-Net that remembers: aligned and gated fusion of features over time. Our own.
+"""A small causal U-Net that remembers, and sees the whole frame. Our own.
 
-Every frame is encoded and decoded by itself, at a half, a quarter and an eighth of its size.
-Between the two, each level blends its features with those of the frame before, as far as a gate
-trusts them; at the coarsest level every position first looks for itself among its neighbours in the
-past (attention over a small window), so that what moves is followed. Blended features are the
-memory of the next frame, and a video of any length streams through. The frame itself, at full size,
-is averaged with its past where nothing has changed, before it is brightened: the network says for
-how long, and what counts as a change. Without that the noise of the one frame would be brightened
-with it, and features that have averaged it away cannot take it back out.
+Every frame goes through four stages:
 
-The output is safe for highlights: a tone curve that keeps black black and white white, whatever
-gain is learnt, plus a correction that fades where the input is nearly white. A lamp cannot turn
-black.
+1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is
+   not brightened with it.
+2. A small picture of the whole frame becomes a vector (`models.frame_code`) that follows the video
+   slowly: exposure is decided for the frame, not for a part of it, and is steady. From the vector
+   come a tone curve for each colour, a colour matrix, and what every level of the network is told.
+3. The frame, brightened by that curve, is encoded and decoded at a half, a quarter and an eighth of
+   its size. At the coarsest level features are blended with those of the frame before, as far as a
+   gate trusts them; every position first looks for itself among its neighbours in the past
+   (attention over a small window), so that what moves is followed.
+4. The decoder says how the curve is bent in each place, and what is to be added to its result.
 
-It draws on gated recurrent fusion (Chan et al., "BasicVSR", CVPR 2021, there with optical flow) and
-on attention as alignment (Wang et al., "EDVR", CVPRW 2019, there by deformable convolution).
+The output is safe: the curves keep black black and white white, whatever is learnt; what is added
+fades where the input is nearly white, so that a lamp cannot turn black, and where it is wholly
+black, so that bars and borders stay as they are.
+
+It draws on gated recurrent fusion (Chan et al., "BasicVSR", CVPR 2021, there with optical flow), on
+attention as alignment (Wang et al., "EDVR", CVPRW 2019, there by deformable convolution) and on a
+global colour matrix and curve beside local maps (Cui et al., "IAT", BMVC 2022).
 """
 
 from collections.abc import Sequence
@@ -26,15 +31,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import leaky_relu, unrolled
+from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
+from llve_jax.models.frame_code import FrameCode, first_guess, follow
+from llve_jax.models.settle import highlight_fade, settle
+from llve_jax.models.tone import Curve, Develop, bend, local_gain, shadow_fade
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
+from llve_jax.ops.thumbnail import thumbnail
 
 Memory = dict[str, Array]
 
-_HIGHLIGHT = 0.9  # from here to 1 the correction fades, and the past is forgotten
-_SENSITIVITY = 60.0  # before anything is learnt: a change of 1/60 begins to count
+CONTEXT = 64  # side of the small picture of the whole frame
 _initial = nn.initializers.he_normal()
 
 
@@ -46,7 +54,7 @@ class ResidualBlock(nn.Module):
   @nn.compact
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """Same shape."""
-    conv = partial(nn.Conv, images.shape[-1], (3, 3), dtype=self.dtype)
+    conv = partial(Conv, images.shape[-1], (3, 3), dtype=self.dtype)
     x = leaky_relu(conv(kernel_init=_initial, name="first")(images))
     return images + conv(kernel_init=nn.initializers.normal(0.01), name="second")(x)
 
@@ -90,13 +98,13 @@ class Align(nn.Module):
 
 
 class Fuse(nn.Module):
-  """Blends a level's features with its memory.
+  """Blends features with their memory.
 
   Attributes:
-    reach: window of the alignment; 0 takes the past as it lies.
+    reach: window of the alignment.
   """
 
-  reach: int = 0
+  reach: int
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -105,28 +113,33 @@ class Fuse(nn.Module):
   ) -> tuple[Float[Array, "n h w c"], Float[Array, "n h w c"]]:
     """Returns the blend twice: as the next memory and as the output (the form of `nn.scan`)."""
     channels = now.shape[-1]
-    if self.reach:
-      past = Align(self.reach, max(1, channels // 4), dtype=self.dtype, name="align")(now, past)
-    gate = nn.Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_initial, name="gate")
+    past = Align(self.reach, max(1, channels // 4), dtype=self.dtype, name="align")(now, past)
+    gate = nn.Dense(channels, dtype=self.dtype, kernel_init=_initial, name="gate")
     trust = jax.nn.sigmoid(gate(jnp.concatenate([now, past, jnp.abs(now - past)], axis=-1)))
     blend = now + trust * (past - now)
     return blend, blend
 
 
 class RecurrentUNet(nn.Module):
-  """Brightens video frame by frame, with a memory.
+  """Brightens video frame by frame, with a memory and a view of the whole frame.
 
   Attributes:
     widths: channels at a half, a quarter, ... of the frame's size.
-    blocks: residual blocks per level in the encoder; the decoder has one.
+    blocks: residual blocks per level in the encoder.
+    decoder_blocks: residual blocks per level in the decoder, the coarsest has none.
     reach: at the coarsest level, positions to each side in which the past is looked for.
+    code: length of the vector that stands for the whole frame.
+    adapt: how far, each frame, the vector moves from that of the past to that of the frame.
     dtype: type of the computation; parameters and memory stay float32.
     remat: recompute a level's blocks in the backward pass instead of storing their activations.
   """
 
   widths: Sequence[int] = (16, 32, 64)
-  blocks: Sequence[int] = (1, 2, 2)
-  reach: int = 2
+  blocks: Sequence[int] = (0, 2, 3)
+  decoder_blocks: Sequence[int] = (0, 1)
+  reach: int = 1
+  code: int = 64
+  adapt: float = 0.1
   dtype: Any = jnp.float32
   remat: bool = False
 
@@ -137,78 +150,94 @@ class RecurrentUNet(nn.Module):
     field = sizes[0] + 2 * sizes[0]  # a position at half size, and the stem
     for level, size in enumerate(sizes):
       field += size if level else 0  # the strided convolution, at the finer size
-      field += 4 * size * self.blocks[level] + 2 * size  # blocks, gate
+      field += 4 * size * self.blocks[level]
     field += 2 * self.reach * sizes[-1]
-    for size in sizes[:-1]:
-      field += 2 * (2 * size) + 2 * size + 4 * size  # doubling, merging, block
-    field += 2 * sizes[0] + 2  # the correction, the box around a change
+    for size, blocks in zip(sizes[:-1], self.decoder_blocks, strict=True):
+      field += 2 * (2 * size) + 2 * size + 4 * size * blocks  # doubling, merging, blocks
+    field += 4 * sizes[0] + 2 * sizes[0]  # what is added, the box around a change
     stride = sizes[-1]
-    return Traits(stride=stride, receptive_field=field + stride - 1, streaming=True)
+    return Traits(
+      stride=stride, receptive_field=field + stride - 1, streaming=True, context=CONTEXT
+    )
 
   @nn.compact
   def __call__(
     self,
     clip: Float[Array, "b t h w 3"],
     carry: Memory | None = None,
+    context: Float[Array, "b t 64 64 3"] | None = None,
     *,
     train: bool = False,
   ) -> dict[str, Any]:
     """Enhances sRGB frames in [0, 1]: `clip`, of the same shape and not clipped, and `carry`.
 
     Args:
-      clip: frames that follow those that `carry` comes from.
+      clip: frames that follow those that `carry` comes from, or a part (tile) of each.
       carry: what the call before returned; None starts a video.
+      context: the whole frames as `ops.thumbnail` makes them; None: `clip` holds the whole frames.
       train: changes nothing; there is no dropout and there are no batch statistics.
     """
     del train
     check_clip("recurrent_unet", clip, self.traits)
+    if context is None:
+      context = thumbnail(clip, CONTEXT)
     batch, time, height, width, _ = clip.shape
+    code, curve, last_code = self._look(context, None if carry is None else carry["code"])
     frames = pad_to_multiple(clip.reshape(batch * time, height, width, 3), self.traits.stride)
-    conv = partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
-    block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
+    halved = _halve(frames)
+    settled, past = settle(
+      halved.reshape(batch, time, *halved.shape[1:]),
+      curve.settle.reshape(batch, time, 4),
+      None if carry is None else {"frame": carry["frame"], "count": carry["count"]},
+    )
+    settled = settled.reshape(halved.shape)
+    toned = curve.power(settled)
+    bright = bend(toned, jnp.tile(curve.gain, 4)[:, None, None])
 
-    x = leaky_relu(conv(self.widths[0], name="stem")(_halve(frames).astype(self.dtype)))
-    memory: Memory = {}
+    conv = partial(Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
+    block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
+    told = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.normal(0.05))
+
+    x = bright.astype(self.dtype)
     levels: list[Array] = []
     coarsest = len(self.widths) - 1
     for level, features in enumerate(self.widths):
-      if level:
-        x = leaky_relu(conv(features, strides=(2, 2), name=f"down_{level}")(x))
+      x = conv(features, strides=2 if level else 1, name=f"down_{level}")(x)
+      x = leaky_relu(x + told(features, name=f"told_{level}")(code)[:, None, None])
       for index in range(self.blocks[level]):
         x = block(dtype=self.dtype, name=f"encoder_{level}_{index}")(x)
-      past = None if carry is None else carry[f"level_{level}"]
-      reach = self.reach if level == coarsest else 0
-      x, memory[f"level_{level}"] = self._fuse(x, past, batch, time, reach, f"fuse_{level}")
       levels.append(x)
-
-    gain = nn.Conv(3, (1, 1), dtype=jnp.float32, name="gain")(x.astype(jnp.float32))
+    x, kept = self._fuse(x, None if carry is None else carry["features"], batch, time)
     for level in reversed(range(coarsest)):
       x = bilinear_double(nn.Dense(self.widths[level], dtype=self.dtype, name=f"up_{level}")(x))
       x = leaky_relu(conv(self.widths[level], name=f"merge_{level}")(x + levels[level]))
-      x = block(dtype=self.dtype, name=f"decoder_{level}")(x)
-      gain = bilinear_double(gain)
-    correction = nn.Conv(
-      12, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="correction"
-    )(x)
-    control = nn.Conv(
-      8, (3, 3), dtype=self.dtype, kernel_init=nn.initializers.normal(0.01), name="steady"
-    )(x)
-    settled, memory["frame"] = _settle(
-      frames.reshape(batch, time, *frames.shape[1:]),
-      depth_to_space(control.astype(jnp.float32), 2).reshape(batch, time, *frames.shape[1:3], 2),
-      None if carry is None else carry["frame"],
-    )
-    out = _develop(
-      settled.reshape(frames.shape),
-      bilinear_double(gain),
-      depth_to_space(correction.astype(jnp.float32), 2),
-    )
-    return {"clip": crop_to(out, height, width).reshape(clip.shape), "carry": memory}
+      for index in range(self.decoder_blocks[level]):
+        x = block(dtype=self.dtype, name=f"decoder_{level}_{index}")(x)
+    # What is to be added is found from the very pixels that it is added to.
+    x = jnp.concatenate([x, bright.astype(self.dtype)], axis=-1)
+    x = leaky_relu(conv(self.widths[0], name="last")(x))
+    small = nn.initializers.normal(0.01)
+    x = Conv(15, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
+    x = x.astype(jnp.float32)
+    out = curve.mix(bend(toned, jnp.tile(curve.gain, 4)[:, None, None] * local_gain(x[..., 12:])))
+    out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
+    memory = {**past, "features": kept, "code": last_code}
+    out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)
+    return {"clip": out, "carry": memory}
 
-  def _fuse(
-    self, x: Array, past: Array | None, batch: int, time: int, reach: int, name: str
-  ) -> tuple[Array, Array]:
-    """Runs one level's memory along time: (blended features, last memory)."""
+  def _look(self, context: Array, past: Array | None) -> tuple[Array, Curve, Array]:
+    """What is known of every frame [n, k], the curve that follows from it, and the next past."""
+    batch, time = context.shape[:2]
+    context = context.reshape(batch * time, *context.shape[2:])
+    own = FrameCode(self.code, dtype=self.dtype, name="look")(context)
+    own = jnp.concatenate([own, first_guess(context)], axis=-1)
+    smooth, last = follow(own.reshape(batch, time, -1), past, self.adapt)
+    smooth = smooth.reshape(batch * time, -1)
+    code = leaky_relu(smooth[:, :-1])
+    return code, Develop(name="develop")(code, smooth[:, -1:]), last
+
+  def _fuse(self, x: Array, past: Array | None, batch: int, time: int) -> tuple[Array, Array]:
+    """Runs the memory of the coarsest features along time: (blended features, last memory)."""
     steps = x.reshape(batch, time, *x.shape[1:])
     # A video starts with its first frame as its past.
     start = steps[:, 0] if past is None else past.astype(self.dtype)
@@ -218,68 +247,10 @@ class RecurrentUNet(nn.Module):
       split_rngs={"params": False},
       in_axes=1,
       out_axes=1,
-      unroll=unrolled(time),
+      unroll=turns_at_once(time),
     )
-    last, blended = scan(reach, dtype=self.dtype, name=name)(start, steps)
+    last, blended = scan(self.reach, dtype=self.dtype, name="fuse")(start, steps)
     return blended.reshape(x.shape), last.astype(jnp.float32)
-
-
-def _settle(
-  frames: Float[Array, "b t h w 3"],
-  control: Float[Array, "b t h w 2"],
-  past: Float[Array, "b h w 3"] | None,
-) -> tuple[Float[Array, "b t h w 3"], Float[Array, "b h w 3"]]:
-  """Averages every pixel with its past as long as nothing there has changed.
-
-  y_t = x_t + a (y_{t-1} - x_t), a = sigmoid(c - k |box(x_t - y_{t-1})|): the network says how long
-  a pixel is remembered (c) and how large a change counts as one (k). The box of 3 x 3 pixels
-  averages noise away from the change, but not an edge that moves. What is clipped now is never
-  mixed with what was not.
-
-  Returns:
-    The averaged frames and the last of them, which is the next past.
-  """
-  longer = 1.0 + control[..., :1]
-  sensitive = _SENSITIVITY * jax.nn.softplus(control[..., 1:] + 0.54)  # softplus(0.54) = 1
-
-  def step(before: Array, now: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-    frame, longer, sensitive = now
-    change = jnp.mean(jnp.abs(_box(frame - before)), axis=-1, keepdims=True)
-    kept = _fade(frame) * jax.nn.sigmoid(longer - sensitive * change)
-    mixed = frame + kept * (before - frame)
-    return mixed, mixed
-
-  in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, longer, sensitive))
-  start = frames[:, 0] if past is None else past
-  last, settled = jax.lax.scan(step, start, in_time, unroll=unrolled(frames.shape[1]))
-  return jnp.swapaxes(settled, 0, 1), last
-
-
-def _box(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-  """Mean of 3 x 3 pixels; beyond the border there is 0."""
-  for dy, dx in ((1, 0), (0, 1)):
-    x = (x + _moved(x, dy, dx) + _moved(x, -dy, -dx)) / 3.0
-  return x
-
-
-def _fade(frames: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
-  """1 for most pixels, 0 where the brightest colour is clipped, linear in between."""
-  brightest = jnp.max(frames, axis=-1, keepdims=True)
-  return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
-
-
-def _develop(
-  frames: Float[Array, "n h w 3"],
-  gain: Float[Array, "n h w 3"],
-  correction: Float[Array, "n h w 3"],
-) -> Float[Array, "n h w 3"]:
-  """Applies gain and correction so that white stays white.
-
-  The curve x g / (1 + (g - 1) x) has the slope g at black, and goes through 0 and 1 for any g > 0.
-  """
-  gain = 1.0 + jax.nn.softplus(gain + 1.0)  # brightens by 2.3 before anything is learnt
-  curve = frames * gain / (1.0 + (gain - 1.0) * frames)
-  return curve + _fade(frames) * correction
 
 
 def _moved(x: Float[Array, "n h w c"], dy: int, dx: int) -> Float[Array, "n h w c"]:

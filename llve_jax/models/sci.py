@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.models.blocks import Conv
 from llve_jax.models.contract import Traits, check_clip
 
 DARKEST = 1e-4  # smallest illumination
@@ -19,7 +20,7 @@ DARKEST = 1e-4  # smallest illumination
 
 def _conv(features: int, deviation: float, dtype: Any, name: str) -> nn.Conv:
   init = nn.initializers.normal(deviation)
-  return nn.Conv(features, (3, 3), kernel_init=init, dtype=dtype, name=name)
+  return Conv(features, (3, 3), kernel_init=init, dtype=dtype, name=name)
 
 
 def _norm(train: bool, name: str) -> nn.BatchNorm:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import DoubleToSkip, leaky_relu, max_pool_half_up
+from llve_jax.models.blocks import Conv, DoubleToSkip, leaky_relu, max_pool_half_up
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.space import depth_to_space
 
@@ -28,7 +28,7 @@ class ConvPair(nn.Module):
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w features"]:
     """No normalisation."""
     for name in ("conv_0", "conv_1"):
-      conv = nn.Conv(
+      conv = Conv(
         self.features,
         (3, 3),
         kernel_init=nn.initializers.xavier_uniform(),
@@ -96,7 +96,7 @@ class SidUNet(nn.Module):
       x = pair(features, dtype=self.dtype, name=f"decoder_{level}")(x)
 
     scale = SCALE[self.input_kind]
-    head = nn.Conv(
+    head = Conv(
       3 * scale * scale,
       (1, 1),
       kernel_init=nn.initializers.xavier_uniform(),

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import DoubleToSkip, leaky_relu, max_pool_half_up
+from llve_jax.models.blocks import Conv, DoubleToSkip, leaky_relu, max_pool_half_up
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.sid_unet import pyramid_field
 from llve_jax.ops.space import depth_to_space
@@ -34,7 +34,7 @@ class ConvLayerNorm(nn.Module):
   @nn.compact
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w features"]:
     """Leaky ReLU at the end if `activate`."""
-    x = nn.Conv(
+    x = Conv(
       self.features,
       (3, 3),
       use_bias=False,
@@ -65,7 +65,7 @@ class Pair(nn.Module):
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w features"]:
     """[n, h, w, c] -> [n, h, w, features]."""
     if self.first:
-      conv = nn.Conv(
+      conv = Conv(
         self.features,
         (3, 3),
         kernel_init=nn.initializers.xavier_uniform(),
@@ -162,7 +162,7 @@ class SmidResUNet(nn.Module):
       x = pair(features, False, self.epsilon, self.dtype, name=f"decoder_{level}")(x)
 
     scale = SCALE[self.input_kind]
-    head = nn.Conv(
+    head = Conv(
       3 * scale * scale,
       (1, 1),
       kernel_init=nn.initializers.xavier_uniform(),

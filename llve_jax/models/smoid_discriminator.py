@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 
 
 class SmoidDiscriminator(nn.Module):
@@ -70,7 +70,7 @@ class SmoidDiscriminator(nn.Module):
     return leaky_relu(x) if self.released else x
 
   def _conv(self, features: int, side: int, name: str, stride: int = 1) -> nn.Conv:
-    return nn.Conv(
+    return Conv(
       features,
       (side, side),
       (stride, stride),

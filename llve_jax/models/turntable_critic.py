@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.models.blocks import Conv
 from llve_jax.ops.resize import max_pool_half
 
 
@@ -48,10 +49,10 @@ class TurntableCritic(nn.Module):
       )
     x = images.astype(self.dtype)
     for features in self.widths:
-      x = nn.Conv(features, (3, 3), use_bias=self.norm == "none", dtype=self.dtype)(x)
+      x = Conv(features, (3, 3), use_bias=self.norm == "none", dtype=self.dtype)(x)
       x = self._normalise(x, train).astype(self.dtype)
       x = max_pool_half(nn.leaky_relu(x, negative_slope=0.2))
-    return nn.Conv(1, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
+    return Conv(1, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
 
   def _normalise(self, x: Array, train: bool) -> Array:
     """In float32, which statistics need."""

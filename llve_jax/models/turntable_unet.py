@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import ConvNorm, leaky_relu
+from llve_jax.models.blocks import Conv, ConvNorm, leaky_relu
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import (
   bilinear_double,
@@ -142,6 +142,6 @@ class TurntableUNet(nn.Module):
       x = Double(features, self.bilinear, dtype=self.dtype, name=f"double_{level}")(x, train=train)
       x = stage(x + skips[level], features, f"decoder_{level}")
 
-    x = nn.Conv(channels, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
+    x = Conv(channels, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
     out = crop_to(x, height, width).reshape(clip.shape)
     return {"clip": clip + out if self.global_residual else out}

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
-from llve_jax.models.blocks import DoubleToSkip, SpaceTimeConv, leaky_relu
+from llve_jax.models.blocks import Conv, DoubleToSkip, SpaceTimeConv, leaky_relu
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import bilinear_double, crop_to, max_pool_half, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
@@ -75,7 +75,7 @@ class ResizeToSkip(nn.Module):
     self, images: Float[Array, "n h w c"], skip: Float[Array, "n 2*h 2*w d"]
   ) -> Float[Array, "n 2*h 2*w d+features"]:
     """The new map comes first, as in `DoubleToSkip`."""
-    conv = nn.Conv(
+    conv = Conv(
       self.features,
       (3, 3),
       use_bias=False,

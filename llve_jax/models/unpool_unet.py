@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.ops.resize import crop_to, pad_to_multiple
 from llve_jax.ops.space import max_pool_with_mask, unpool
@@ -30,7 +30,7 @@ class ConvStack(nn.Module):
   def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
     """d is the last of `features`; no normalisation."""
     for index, features in enumerate(self.features):
-      conv = nn.Conv(
+      conv = Conv(
         features,
         (3, 3),
         kernel_init=nn.initializers.he_normal(),
@@ -98,5 +98,5 @@ class UnpoolUNet(nn.Module):
       pair = (self.widths[level], self.widths[max(level - 1, 0)])
       x = stack(pair, dtype=self.dtype, name=f"decoder_{level}")(x)
 
-    x = nn.Conv(channels, (1, 1), dtype=self.dtype, name="head")(x).astype(jnp.float32)
+    x = Conv(channels, (1, 1), dtype=self.dtype, name="head")(x).astype(jnp.float32)
     return {"clip": crop_to(nn.sigmoid(x), height, width).reshape(clip.shape)}

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from llve_jax.models.blocks import Conv
 from llve_jax.models.contract import Traits, check_clip
 
 
@@ -27,7 +28,7 @@ class Curves(nn.Module):
     """One curve parameter in [-1, 1] per pixel, colour and iteration."""
 
     def conv(x: Array, index: int, features: int) -> Array:
-      return nn.Conv(
+      return Conv(
         features,
         (3, 3),
         kernel_init=nn.initializers.normal(self.deviation),

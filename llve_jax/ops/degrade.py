@@ -16,6 +16,7 @@ from jaxtyping import Complex, Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops.color import linear_to_srgb, srgb_to_linear
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.ops.ranges import Range, log_uniform, ordered
 from llve_jax.shapes import Frames8
 
@@ -115,7 +116,7 @@ def apply(frames: Frames8, degradation: Degradation, rng: np.random.Generator) -
       light = blur(light, point_spread(path))
     light = add_noise(light * gains, degradation, rng)
     srgb = linear_to_srgb(np.clip(light, 0, 1))
-    dark[index] = np.round(srgb * 255).astype(np.uint8)
+    dark[index] = to_8_bit(srgb)
   return dark
 
 

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from llve_jax.ops.convolution import convolve
+
 Images = Float[Array, "n h w c"]
 
 
@@ -181,11 +183,7 @@ def transposed_conv3_double(
       # An odd place gets the last tap of the pixel before it and the first of the one after.
       taps = kernel[::-2] if odd_row else kernel[1:2]
       taps = taps[:, ::-2] if odd_column else taps[:, 1:2]
-      columns.append(
-        lax.conv_general_dilated(
-          some, taps, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-      )
+      columns.append(convolve(some, taps, (1, 1), "VALID"))
     rows.append(jnp.stack(columns, 3))
   return jnp.stack(rows, 2).reshape(count, 2 * height, 2 * width, kernel.shape[-1])
 

@@ -17,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
+from llve_jax.ops.convolution import convolve
 
 Padding = Literal["SAME", "VALID", "FULL"]
 Kernel = Float[Array, "kt kh kw ci co"]
@@ -44,12 +45,11 @@ def conv3d_taps(
   stacked = jnp.concatenate(
     [lax.slice_in_dim(padded, tap, tap + frames, axis=1) for tap in range(taps)], axis=-1
   )
-  out = lax.conv_general_dilated(
+  out = convolve(
     stacked.reshape(clip.shape[0] * frames, *stacked.shape[2:]),
     kernel.transpose(1, 2, 0, 3, 4).reshape(rows, columns, taps * channels, features),
     window_strides=(1, 1),
     padding=(height, width),
-    dimension_numbers=("NHWC", "HWIO", "NHWC"),
   )
   return out.reshape(clip.shape[0], frames, *out.shape[1:])
 
@@ -62,13 +62,7 @@ def conv3d(
   Raises:
     UserError: shapes that do not fit, or an unknown padding.
   """
-  return lax.conv_general_dilated(
-    clip,
-    kernel,
-    window_strides=(1, 1, 1),
-    padding=_pads(clip, kernel, padding),
-    dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
-  )
+  return convolve(clip, kernel, (1, 1, 1), _pads(clip, kernel, padding))
 
 
 def _provably_not_negative(size: int) -> bool:

@@ -93,7 +93,12 @@ def variables_of(params: Tree, batch_stats: Tree) -> dict[str, Tree]:
 
 
 def apply_train(
-  module: nn.Module, variables: dict[str, Tree], inputs: Array, key: Array, carry: Tree = None
+  module: nn.Module,
+  variables: dict[str, Tree],
+  inputs: Array,
+  key: Array,
+  carry: Tree = None,
+  context: Array | None = None,
 ) -> tuple[Any, Tree]:
   """Runs a module in training mode; returns its output and the new batch statistics.
 
@@ -103,11 +108,16 @@ def apply_train(
     inputs: a batch.
     key: random key, for modules with dropout.
     carry: what a network that streams remembers; None: nothing.
+    context: small pictures of the whole frames, for a network that takes them (`traits.context`);
+      None: what it is given is the whole frame.
   """
   # Folded: the key itself draws something else in the step.
   rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
   given = (inputs,) if carry is None else (inputs, carry)
-  output, updated = module.apply(variables, *given, train=True, mutable=["batch_stats"], rngs=rngs)
+  view: dict[str, Any] = {} if context is None else {"context": context}
+  output, updated = module.apply(
+    variables, *given, **view, train=True, mutable=["batch_stats"], rngs=rngs
+  )
   return output, updated.get("batch_stats", {})
 
 
@@ -125,7 +135,7 @@ def init_state(
     generator: what is trained.
     seed: of all randomness of the run.
     critics: what judges it, by name.
-    memory: first values of what losses carry along (`Goal.memory`).
+    memory: first values of what losses carry along (`Objective.memory`).
     frozen: weights of fixed networks inside losses.
   """
   key = jax.random.key(seed)

@@ -14,7 +14,7 @@ from llve_jax.ops.mosaic import XTRANS, color_sites
 def test_joined_clips_are_what_tfds_reads(data_dir, test_source):
   found = list(clips.test_clips(test_source))
   assert [(clip.name, clip.variant) for clip in found] == [("carphone", k) for k in range(3)]
-  folder = data_dir / "dark_clips" / "tiny" / "1.0.0"
+  folder = data_dir / "dark_clips" / "tiny" / "2.0.0"
   examples = list(tfds.builder_from_directory(folder).as_data_source("test"))
   for clip, first in zip(found, (0, 3, 6), strict=True):
     assert clip.low.shape == clip.high.shape == (12, 48, 59, 3)

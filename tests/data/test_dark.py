@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from llve_jax.ops.context import thumbnail
 
 from llve_jax.data import pipeline
 from llve_jax.data.dark import DarkWindow, is_bright
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
 from llve_jax.ops import darken
-from llve_jax.ops.context import thumbnail
 
 SETTINGS = {"batch": 2, "frames": 2, "crop": 24, "seed": 0, "augment": "none"}
 CALM = dict.fromkeys(

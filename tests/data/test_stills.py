@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from llve_jax.ops.context import thumbnail
 
 from llve_jax.data import pipeline, stills
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
-from llve_jax.ops.context import thumbnail
 
 
 def pair_of_pictures(shape=(40, 56), seed=0):

@@ -21,6 +21,7 @@ from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.models.contract import Traits
 from llve_jax.ops.color import linear_to_srgb
+from tests import commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,18 +36,11 @@ def write_images(folder: Path, names: list[str], seed: int) -> list[np.ndarray]:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.evaluate", *arguments],
-    cwd=ROOT,
-    env={**os.environ, "XLA_FLAGS": ""},
-    capture_output=True,
-    text=True,
-    timeout=300,
-  )
+  return commands.run("experiments.evaluate", *arguments, env={**os.environ, "XLA_FLAGS": ""})
 
 
 def flag_values(**given: object) -> types.SimpleNamespace:
-  names = ("pred", "target", "workdir", "config", "data_dir", "split", "niqe")
+  names = ("pred", "target", "model", "config", "data_dir", "split", "niqe")
   values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
   values |= {"temporal": False, "lpips": False, "classic": "all", **given}
   return types.SimpleNamespace(**values)
@@ -170,7 +164,7 @@ def test_folders_that_do_not_match_exit_with_2_and_write_nothing(tmp_path):
 
 def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_main, capsys):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), json=str(workdir.parent / "m.json"), out=str(out))
+  run_main(model=str(workdir), json=str(workdir.parent / "m.json"), out=str(out))
   assert opened == [("dark_clips", "test", None, "/trained/on")]
   printed = capsys.readouterr()
   content = json.loads((workdir.parent / "m.json").read_text())
@@ -208,7 +202,7 @@ def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_
 
 def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_main):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), out=str(out))
+  run_main(model=str(workdir), out=str(out))
   strip = cv2.imread(str(out / "strip.png"))[..., ::-1].astype(float)
   rows, columns = pictures.STRIP_ROWS, 4
   gap = (strip.shape[1] - columns * 48) // (columns - 1)
@@ -233,17 +227,17 @@ def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_ma
 
 def test_only_the_baselines_that_are_named_are_scored(workdir, opened, run_main, capsys):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), classic="clahe", out=str(out))
+  run_main(model=str(workdir), classic="clahe", out=str(out))
   assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["clahe", "stub_net"]
   assert json.loads(capsys.readouterr().out.splitlines()[-1])["best_classic"] == "clahe"
 
-  run_main(workdir=str(workdir), classic="", out=str(out))
+  run_main(model=str(workdir), classic="", out=str(out))
   assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["stub_net"]
   assert "margin" not in json.loads(capsys.readouterr().out.splitlines()[-1])
   assert cv2.imread(str(out / "strip.png")).shape[1] < 4 * 48  # input, network, target
 
   with pytest.raises(UserError, match="no baseline is called lime; known: all, input, auto_gain"):
-    run_main(workdir=str(workdir), classic="clahe,lime")
+    run_main(model=str(workdir), classic="clahe,lime")
 
 
 def test_several_protocols_with_lpips_and_temporal_metrics(
@@ -255,7 +249,7 @@ def test_several_protocols_with_lpips_and_temporal_metrics(
   )
   names = "plain_float,first30,gt_mean_cidnet"
   json_file = workdir.parent / "m.json"
-  run_main(workdir=str(workdir), protocol=names, json=str(json_file), temporal=True, lpips=True)
+  run_main(model=str(workdir), protocol=names, json=str(json_file), temporal=True, lpips=True)
   printed = capsys.readouterr().out
   content = json.loads(json_file.read_text())
   assert content["protocol"] == "plain_float"
@@ -292,31 +286,31 @@ def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
 def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):
   (workdir / "config.json").unlink()
   with pytest.raises(UserError, match=r"config\.json: not found.*--config=FILE"):
-    run_main(workdir=str(workdir))
+    run_main(model=str(workdir))
   config = {"data": {"name": "other", "config": "tiny", "dir": ""}}
-  run_main(workdir=str(workdir), config=config, split="train", data_dir="/elsewhere")
+  run_main(model=str(workdir), config=config, split="train", data_dir="/elsewhere")
   config["test_data"] = {"name": "pairs"}
-  run_main(workdir=str(workdir), config=config)
+  run_main(model=str(workdir), config=config)
   assert opened == [("other", "train", "tiny", "/elsewhere"), ("pairs", "test", None, None)]
 
 
 def test_data_without_targets_are_refused(workdir, opened, run_main):
   config = {"data": {"name": "unpaired"}}
   with pytest.raises(UserError, match=r"unpaired, split low: has no bright.*test_data\.name=NAME"):
-    run_main(workdir=str(workdir), config=config, split="low")
+    run_main(model=str(workdir), config=config, split="low")
 
 
 def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(
   workdir, opened, run_main, capsys, monkeypatch
 ):
   json_file = workdir.parent / "m.json"
-  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  run_main(model=str(workdir), json=str(json_file), niqe="targets")
   assert "--niqe: left out" in capsys.readouterr().err
   monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
   monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
   # Here the mean of the frame, for the features of NIQE need blocks of 96 pixels.
   monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
-  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  run_main(model=str(workdir), json=str(json_file), niqe="targets")
   content = json.loads(json_file.read_text())
   assert content["about"]["niqe_model"] == "targets"
   expected = np.mean([np.mean(4 * (clip.high // 4)) for clip in make_clips()])
@@ -337,7 +331,7 @@ def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, work
   monkeypatch.setattr(evaluate.trained, "load", lambda path: RawNetwork())
   monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
   config = {"data": {"name": "dark_clips", "config": "tiny_raw", "dir": str(raw_folder)}}
-  run_main(workdir=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
+  run_main(model=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
   content = json.loads((tmp_path / "out" / "metrics.json").read_text())
   assert list(content["methods"]) == ["ratio_scale", "auto_gain", "raw_net"]
   assert content["about"]["kind"] == "raw_rgb"
@@ -352,10 +346,10 @@ def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, work
 
 
 def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):
-  for given in ({}, {"pred": "a"}, {"target": "a"}, {"pred": "a", "target": "b", "workdir": "c"}):
+  for given in ({}, {"pred": "a"}, {"target": "a"}, {"pred": "a", "target": "b", "model": "c"}):
     with pytest.raises(UserError, match="give either"):
       run_main(**given)
-  with pytest.raises(UserError, match="--out needs --workdir"):
+  with pytest.raises(UserError, match="--out needs --model"):
     run_main(pred="a", target="b", out="c")
   with pytest.raises(UserError, match=r"no/m\.json: the folder .*no does not exist"):
     run_main(pred="a", target="b", json=str(tmp_path / "no" / "m.json"))
@@ -363,11 +357,11 @@ def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):
     run_main(pred="a", target="b", protocol="gt_mean")
   (tmp_path / "file").write_text("")
   with pytest.raises(UserError, match="expected a folder, found a file"):
-    run_main(workdir="a", out=str(tmp_path / "file"))
+    run_main(model="a", out=str(tmp_path / "file"))
   with pytest.raises(UserError, match="unexpected argument 'dir'"):
     evaluate.main(["evaluate", "dir"])
 
 
 def test_a_folder_without_a_network_is_named(tmp_path, run_main):
   with pytest.raises(UserError, match=r"nothing"):
-    run_main(workdir=str(tmp_path / "nothing"))
+    run_main(model=str(tmp_path / "nothing"))

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from experiments.run import flags, on_slices
 from llve_jax.errors import UserError
 from llve_jax.plan import topology
 from llve_jax.plan.compile import Memory, Program, Work
+from tests import commands
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 REPOSITORY = Path(__file__).parents[2]
@@ -25,14 +25,8 @@ CONFIGS = "experiments/configs"
 GIB = 2**30
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.plan", *arguments],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+def command(*arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+  return commands.run("experiments.plan", *arguments, timeout=timeout)
 
 
 def config(name: str, **changes: Any) -> Any:
@@ -91,6 +85,7 @@ def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
 
 @needs_libtpu
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
   ("name", "slices"), [("zero_dce", ["v5e:2x4", "v5e:16x16"]), ("sci", ["v5e:16x16"])]
 )
@@ -98,7 +93,11 @@ def test_real_plans_of_pods(name: str, slices: list[str], tmp_path: Path) -> Non
   """A batch of 256 on 8 and on 256 chips; docs/PLAN.md has more."""
   file = tmp_path / "plan.json"
   done = command(
-    f"--config={CONFIGS}/{name}.py:pod", f"--topology={','.join(slices)}", f"--json={file}"
+    f"--config={CONFIGS}/{name}.py:pod",
+    "--config.data.crop=64",  # a fraction of the compiler's time
+    f"--topology={','.join(slices)}",
+    f"--json={file}",
+    timeout=800,
   )
   assert done.returncode == 0, done.stderr
   plans = json.loads(file.read_text())["training"]
@@ -216,10 +215,3 @@ def test_frames_are_split_by_rows(compiler: Compiler) -> None:
 def test_a_part_of_the_devices_cannot_be_planned() -> None:
   with pytest.raises(UserError, match="leave it at -1"):
     on_slices.Training(config("zero_dce.py:smoke", mesh__data=4))
-
-
-def test_a_step_in_chunks_is_compiled_as_a_tpu_would(compiler: Compiler) -> None:
-  del compiler
-  asked = config("recurrent_unet.py:smoke").lock()
-  on_slices.Training(asked)
-  assert asked.step.options.unroll == 1

@@ -1,24 +1,16 @@
 """The command: which page is written, and what it refuses."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from llve_jax import models
-
-REPOSITORY = Path(__file__).parents[2]
+from tests import commands
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.report", *arguments],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return commands.run("experiments.report", *arguments)
 
 
 def test_models_prints_every_network():

@@ -150,7 +150,7 @@ def test_the_released_cells_are_the_usual_ones(cell_variables):
 @pytest.mark.parametrize("form", ["report", "released"])
 def test_the_network_is_its_parts_frame_by_frame(drawn, form):
   """The loop over time equals calls one after another; TensorFlow brings it to full size."""
-  module = ConvLSTM(**TINY, form=form, unroll=2)
+  module = ConvLSTM(**TINY, form=form)
   variables = drawn(module, CLIP)
   released = form == "released"
   result = jax.jit(module.apply)(variables, CLIP)

@@ -13,6 +13,7 @@ from jax import export
 
 from llve_jax import models
 from llve_jax.models.contract import Traits
+from llve_jax.ops.thumbnail import thumbnail
 
 # Narrow enough to compile in seconds; several entries for networks that take several forms.
 _UNET = {"widths": (4, 8), "bottleneck": 8, "cardinality": 2}
@@ -29,7 +30,7 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
   "deblur_gan": (_DEBLUR, {**_DEBLUR, "one_conv_blocks": True, "learn_residual": False}),
   "cnn3d": ({**_RESNET, "widths": (6, 4), "align_corners": False},),
   "conv_lstm": (
-    {**_RESNET, "align_corners": False, "unroll": 2},
+    {**_RESNET, "align_corners": False},
     {**_RESNET, "form": "released"},
   ),
   "kpn": (
@@ -41,7 +42,10 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
     {"features": 5, "branches": 2, "encoder": (4, 4), "decoder": (3,)},
     {"features": 4, "branches": 1, "encoder": (3, 4, 4), "decoder": (4, 3), "temporal": "conv3d"},
   ),
-  "recurrent_unet": ({"widths": (4, 6, 8), "blocks": (1, 1, 1), "reach": 1},),
+  "recurrent_unet": (
+    {"widths": (4, 6, 8), "blocks": (1, 1, 1), "decoder_blocks": (1, 1), "code": 8},
+    {"widths": (4, 6, 8), "blocks": (0, 1, 1), "decoder_blocks": (0, 0), "code": 8, "reach": 2},
+  ),
   "sci": ({"deviation": 0.3}, {"features": 4, "blocks": 2, "deviation": 0.3}),
   "sid_unet": ({"widths": (4, 6, 8)}, {"widths": (4, 6, 8), "input_kind": "xtrans"}),
   "smid_resunet": (
@@ -116,6 +120,15 @@ def test_a_clip_does_not_see_another_of_its_batch(name, index):
   assert np.abs(after[1] - before[1]).max() > 1e-3
 
 
+def in_view(module: nn.Module, apply: Callable[[Any, Any], Any], frame: np.ndarray) -> Any:
+  """`apply`, for parts of clips whose whole frames are `frame` [1, t, h, w, c]."""
+  if not module.traits.context:
+    return apply
+  view = np.asarray(thumbnail(jnp.asarray(frame), module.traits.context))
+  seen = jax.jit(lambda v, x, c: module.apply(v, x, context=c)["clip"])
+  return lambda v, x: seen(v, x, np.broadcast_to(view, (len(x), *view.shape[1:])))
+
+
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_the_receptive_field_is_true_and_tight(name, index):
   """A pixel that is no number makes no number of every output that can depend on it."""
@@ -126,6 +139,7 @@ def test_the_receptive_field_is_true_and_tight(name, index):
   side = -(-(2 * traits.receptive_field + 4) // traits.stride) * traits.stride
   start = side // 2 // traits.stride * traits.stride
   clip = np.full_like(clips(traits, traits.stride, 1, side, side), 0.5)
+  apply = in_view(module, apply, clip[:1])
   for phase in range(traits.stride):  # where the pixel lies in its cell of the coarsest grid
     clip[phase, :, start + phase, start + phase] = np.nan
   reached = np.isnan(apply(variables, clip)).any((1, -1))
@@ -148,6 +162,7 @@ def test_the_output_moves_with_the_input_in_steps_of_the_stride(name, index):
   margin, stride, scale = traits.receptive_field // 2, traits.stride, traits.scale
   side = -(-(2 * margin + stride + 8) // stride) * stride
   big = clips(traits, 1, 1, side + stride, side + stride)
+  apply = in_view(module, apply, big)
 
   def interior(shift: int) -> np.ndarray:
     out = apply(variables, big[:, :, shift : side + shift, shift : side + shift])
@@ -194,6 +209,30 @@ def test_a_video_streams_through_in_parts(name, index):
     parts.append(result["clip"])
     carry = result["carry"]
   np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_single_frame_is_no_loop(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.streaming:
+    pytest.skip("does not stream")
+  one, two = (
+    apply.lower(variables, clips(module.traits, 1, time, 16, 16)).as_text() for time in (1, 2)
+  )
+  assert "stablehlo.while" not in one
+  assert "stablehlo.while" in two
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
+def test_without_a_view_the_clip_is_the_whole_frame(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.context:
+    pytest.skip("takes no view of the whole frame")
+  clip = clips(module.traits, 2, 2, 24, 40)
+  view = thumbnail(jnp.asarray(clip), module.traits.context)
+  seen = jax.jit(lambda v, x, c: module.apply(v, x, context=c)["clip"])
+  np.testing.assert_allclose(seen(variables, clip, view), apply(variables, clip), atol=1e-5)
+  assert np.abs(seen(variables, clip, 0.5 * view) - apply(variables, clip)).max() > 1e-3
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)

@@ -21,11 +21,11 @@ import optax
 from jaxtyping import Array
 
 from llve_jax.errors import UserError
-from llve_jax.losses import Objective
+from llve_jax.losses import Composed
 from llve_jax.losses.consistency import warp_consistency
 from llve_jax.losses.temporal import ACROSS_FRAMES
 from llve_jax.ops.flow import random_flow, warp
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 
@@ -55,13 +55,12 @@ _Loss = Callable[[Any, _Past, Batch, Array], tuple[Array, tuple[_Past, Scalars]]
 
 def make_step(
   module: nn.Module,
-  goal: Goal,
+  objective: Objective,
   optimizer: optax.GradientTransformation,
   *,
   truncate: int,
   consistency_weight: float = 0.0,
   max_motion: float = 4.0,
-  unroll: int | None = None,
   average_decay: float = 0.999,
 ) -> Step:
   """Returns `step(state, batch) -> (state, scalars)`; jit it with a sharding.
@@ -83,13 +82,11 @@ def make_step(
 
   Args:
     module: the network.
-    goal: what is minimised; what its losses carry from step to step is the mean over the chunks.
+    objective: what is minimised; what its losses carry from step to step is the mean over chunks.
     optimizer: of the network.
     truncate: frames of a chunk.
     consistency_weight: StableLLVE's is `losses.consistency.WARP_WEIGHT`.
     max_motion: how far a pixel may be moved, in pixels of the dark frames.
-    unroll: chunks that the compiler writes out instead of looping; each adds memory. None: all on a
-      CPU, where the gradient of a convolution takes several times as long in a loop, else one.
     average_decay: of the moving average.
 
   Raises:
@@ -100,18 +97,18 @@ def make_step(
     raise UserError(f"truncate={truncate}: the network takes clips of {least} frames at least")
   if consistency_weight and not 0 < max_motion < math.inf:
     raise UserError(f"max_motion={max_motion}: expected more than 0 pixels, so that clips move")
-  within, across = _divide(goal)
+  within, across = _divide(objective)
 
   def judge(
     output: dict[str, Any], chunk: Batch, past: _Past, state: State, key: Array
   ) -> tuple[Array, Scalars, Batch | None]:
-    """The goal's total, its terms, and what the next chunk sees of this one."""
+    """The objective's total, its terms, and what the next chunk sees of this one."""
     shown: Batch | None = None
     if across.losses:
       beside: Batch = {name: chunk[name] for name in ("high", "mask") if name in chunk}
       shown = beside | {"clip": output["clip"]}
     if shown is None or past.last is None:
-      total, scalars, memory = goal(output, chunk, state, key)
+      total, scalars, memory = objective(output, chunk, state, key)
     else:
       total, scalars, memory = within(output, chunk, state, key)
       joined = jax.tree.map(lambda *clips: jnp.concatenate(clips, axis=1), past.last, shown)
@@ -131,7 +128,8 @@ def make_step(
       params: Any, past: _Past, chunk: Batch, key: Array
     ) -> tuple[Array, tuple[_Past, Scalars]]:
       variables = variables_of(params, past.stats)
-      output, stats = apply_train(module, variables, chunk["low"], key, past.carry)
+      view = chunk.get("context")  # a few pixels of motion do not show in it
+      output, stats = apply_train(module, variables, chunk["low"], key, past.carry, view)
       total, scalars, last = judge(output, chunk, past, state, key)
       moved: dict[str, Any] = {}
       if consistency_weight:
@@ -139,7 +137,9 @@ def make_step(
           jnp.broadcast_to(flow[:, None], (*clip.shape[:-1], 2))
           for flow, clip in zip(flows, (chunk["low"], output["clip"]), strict=True)
         )
-        moved, _ = apply_train(module, variables, warp(chunk["low"], flow), key, past.moved_carry)
+        moved, _ = apply_train(
+          module, variables, warp(chunk["low"], flow), key, past.moved_carry, view
+        )
         cost = warp_consistency(moved["clip"], output["clip"], wide_flow, weight=1.0).mean()
         total += consistency_weight * cost
         scalars["loss/consistency"] = cost
@@ -152,9 +152,7 @@ def make_step(
         random_flow(flow_key, count, (size[0], size[1]), max_motion, scale=scale)
         for scale in (1, module.traits.scale)
       )
-    gradient, stats, scalars = _over_chunks(
-      loss, state.generator, _cut(batch, truncate), key, unroll
-    )
+    gradient, stats, scalars = _over_chunks(loss, state.generator, _cut(batch, truncate), key)
     scalars["gradient_norm"] = optax.global_norm(gradient)
     generator = descend(state.generator, gradient, optimizer, stats, state.rate)
     memory = {name: scalars[f"memory/{name}"] for name in state.memory}
@@ -163,16 +161,16 @@ def make_step(
   return step
 
 
-def _divide(goal: Goal) -> tuple[Goal, Objective]:
+def _divide(objective: Objective) -> tuple[Objective, Composed]:
   """What looks at frames one by one, or in a way of its own, and what compares them in order."""
   inside, across = (
     dataclasses.replace(
-      goal.objective,
-      losses={k: x for k, x in goal.objective.losses.items() if (x in ACROSS_FRAMES) == compares},
+      objective.direct,
+      losses={k: x for k, x in objective.direct.losses.items() if (x in ACROSS_FRAMES) == compares},
     )
     for compares in (False, True)
   )
-  return dataclasses.replace(goal, objective=inside), across
+  return dataclasses.replace(objective, direct=inside), across
 
 
 def _cut(batch: Batch, truncate: int) -> Batch:
@@ -190,7 +188,7 @@ def _cut(batch: Batch, truncate: int) -> Batch:
 
 
 def _over_chunks(
-  loss: _Loss, network: Trainable, chunks: Batch, key: Array, unroll: int | None
+  loss: _Loss, network: Trainable, chunks: Batch, key: Array
 ) -> tuple[Any, Any, Scalars]:
   """Mean gradient, last batch statistics and mean scalars over chunks [n, b, t, ...]."""
   count = chunks["low"].shape[0]
@@ -210,8 +208,6 @@ def _over_chunks(
   gradient, (past, scalars) = slope(network.params, _Past(network.batch_stats), *first)
   if count == 1:
     return gradient, past.stats, scalars
-  if unroll is None:
-    unroll = count - 1 if jax.default_backend() == "cpu" else 1
-  (past, gradient), others = jax.lax.scan(one, (past, gradient), later, unroll=unroll)
+  (past, gradient), others = jax.lax.scan(one, (past, gradient), later)
   scalars = {name: (scalars[name] + others[name].sum(axis=0)) / count for name in scalars}
   return jax.tree.map(lambda x: x / count, gradient), past.stats, scalars

@@ -1,0 +1,107 @@
+"""The shipped networks: `recurrent_unet` on bright pictures that are made dark anew at each visit.
+
+Expected figures: `llve_jax/zoo/cards`. One after the other, on two CPU cores an hour each:
+
+  tfds build tfds_builders/bright_media --config=small --manual_dir=BRIGHT --data_dir=DATA
+  tfds build tfds_builders/dark_clips --data_dir=DATA
+  python -m experiments.train --config=experiments/configs/night.py:base --workdir=RUNS/still \
+    --config.data.dir=DATA
+  python -m experiments.train --config=experiments/configs/night.py:base,clips \
+    --config.data.dir=DATA --config.train.init_from=RUNS/still --workdir=RUNS/night
+
+BRIGHT is any folder of bright photographs and films. Weights that are trained on it alone may be
+shipped as far as its licences allow. `research` also takes two sets of pairs that are for research
+only: build `paired_images` from each, into a folder of its own, and name these folders.
+
+  ... --config=experiments/configs/night.py:base,research --config.train.init_from=RUNS/still \
+    --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2
+
+Variants, joined by commas:
+  base          392,887 parameters (default)
+  small         the same widths, half of the blocks; begin with the weights of `base`
+  research      also on pairs, half of the pictures
+  research_small  both
+  clips         second phase: clips of eight frames, for steadiness; begin with the first phase
+  smoke         a minute on a CPU, on the embedded clips
+"""
+
+from ml_collections import ConfigDict
+
+from experiments.configs import base
+
+
+def _base() -> ConfigDict:
+  config = base.base("night", "bright_media", "recurrent_unet")
+  config.data.config = "small"
+  config.data.batch = 8
+  config.data.crop = 96
+  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="test")
+  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.15})
+  config.optimizer.rate = 1e-3
+  config.optimizer.beta2 = 0.99
+  config.optimizer.schedule = ConfigDict({"name": "cosine"})
+  config.optimizer.clip_norm = 1.0
+  config.train.steps = 1800
+  config.train.average_decay = 0.995
+  config.train.log_every = 25
+  config.train.save_every = 200
+  config.eval.every = 1800
+  config.eval.max_frames = 4
+  return config
+
+
+def _same(config: ConfigDict) -> None:
+  del config
+
+
+def _small(config: ConfigDict) -> None:
+  config.model.kwargs.update(blocks=(0, 1, 1), decoder_blocks=(0, 0))
+  config.train.init_part = True
+  config.optimizer.rate = 5e-4
+  config.train.steps = 500
+
+
+def _research(config: ConfigDict) -> None:
+  config.data.pictures = True
+  config.data.mix = ConfigDict(
+    {
+      "exposures": base.ingredient("paired_images", weight=0.5),
+      "indoor": base.ingredient("paired_images", weight=0.5),
+    }
+  )
+
+
+def _research_small(config: ConfigDict) -> None:
+  _small(config)
+  _research(config)
+
+
+def _clips(config: ConfigDict) -> None:
+  config.data.frames = 8
+  config.data.batch = 2
+  config.step = ConfigDict({"name": "temporal", "options": {"truncate": 8}})
+  config.phases.all.loss.frame_difference = 4.0
+  config.optimizer.rate = 2e-4
+  config.train.steps = 300
+  config.train.average_decay = 0.98
+
+
+def _smoke(config: ConfigDict) -> None:
+  base.smoke(config)
+  config.test_data.name = ""
+  config.model.kwargs.update(widths=(4, 6), blocks=(0, 1), decoder_blocks=(0,), code=8)
+
+
+VARIANTS: dict[str, base.Change] = {
+  "base": _same,
+  "small": _small,
+  "research": _research,
+  "research_small": _research_small,
+  "clips": _clips,
+  "smoke": _smoke,
+}
+
+
+def get_config(variants: str = "") -> ConfigDict:
+  """The configuration after the named variants."""
+  return base.build(_base(), variants, VARIANTS, "night")

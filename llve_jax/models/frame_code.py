@@ -1,0 +1,84 @@
+"""What a network knows of the whole frame: a vector, from a small picture of it.
+
+How much light a dark frame wants cannot be told from a part of it: a wall may be dark because the
+room is, or because it is black. The vector is global on purpose. Tiles of one frame that are given
+the same picture get the same vector, so they agree.
+"""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from llve_jax.models.blocks import Conv, leaky_relu
+
+_SHADE = 1.0 / 255.0  # what logarithms begin at
+_BINS = 16
+_WANTED = 0.4  # mean brightness that the first guess aims at
+
+
+def first_guess(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
+  """log g of the curve x g / (1 + (g - 1) x) that takes the mean of the frame to `_WANTED`."""
+  mean = jnp.clip(jnp.mean(context, axis=(1, 2, 3))[:, None], 0.5 * _SHADE, 1.0 - _WANTED)
+  return jnp.log(_WANTED / (1.0 - _WANTED)) - jnp.log(mean / (1.0 - mean))
+
+
+def statistics(context: Float[Array, "n s s 3"]) -> Float[Array, "n 47"]:
+  """Of each colour mean, its root and its logarithm, mean root and maximum; two histograms.
+
+  The histograms are those of the brightest and of the darkest colour of each place, by triangles
+  over the square root, so that they move smoothly with the picture.
+  """
+  roots = jnp.sqrt(context + 1e-4)
+  mean = jnp.mean(context, axis=(1, 2))
+  parts = [mean, jnp.sqrt(mean + 1e-4), jnp.log(mean + _SHADE) / 4.0, jnp.mean(roots, axis=(1, 2))]
+  parts.append(jnp.max(context, axis=(1, 2)))
+  centres = jnp.linspace(0.0, 1.0, _BINS, dtype=jnp.float32)
+  for shade in (jnp.max(roots, axis=-1), jnp.min(roots, axis=-1)):
+    apart = jnp.abs(shade.reshape(shade.shape[0], -1, 1) - centres) * (_BINS - 1)
+    parts.append(4.0 * jnp.mean(jnp.maximum(1.0 - apart, 0.0), axis=1))
+  return jnp.concatenate(parts, axis=-1)
+
+
+class FrameCode(nn.Module):
+  """Statistics of the picture and what a few convolutions see in it, as one vector.
+
+  Attributes:
+    features: length of the vector.
+    widths: channels of the convolutions; each halves the picture.
+  """
+
+  features: int = 64
+  widths: tuple[int, ...] = (16, 24, 32, 48)
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, context: Float[Array, "n s s 3"]) -> Float[Array, "n features"]:
+    """Of dark sRGB pictures in [0, 1]."""
+    conv = partial(Conv, kernel_size=(3, 3), strides=2, dtype=self.dtype)
+    x = jnp.concatenate([context, jnp.sqrt(context + 1e-4)], axis=-1).astype(self.dtype)
+    for index, width in enumerate(self.widths):
+      x = leaky_relu(conv(width, kernel_init=nn.initializers.he_normal(), name=f"look_{index}")(x))
+    seen = [statistics(context), jnp.mean(x, axis=(1, 2)), jnp.max(x, axis=(1, 2))]
+    x = jnp.concatenate([part.astype(jnp.float32) for part in seen], axis=-1)
+    x = leaky_relu(nn.Dense(self.features, name="gather")(x))
+    return nn.Dense(self.features, name="code")(x)
+
+
+def follow(
+  codes: Float[Array, "b t k"], past: Float[Array, "b k"] | None, rate: float
+) -> tuple[Float[Array, "b t k"], Float[Array, "b k"]]:
+  """Codes that move towards each frame's own by `rate`, and the last; the first frame sets them."""
+  if past is None and codes.shape[1] == 1:
+    return codes, codes[:, 0]
+
+  def step(before: Array, now: Array) -> tuple[Array, Array]:
+    code = before + rate * (now - before)
+    return code, code
+
+  start = codes[:, 0] if past is None else past
+  last, smooth = jax.lax.scan(step, start, jnp.swapaxes(codes, 0, 1))
+  return jnp.swapaxes(smooth, 0, 1), last

@@ -1,0 +1,87 @@
+"""Average every pixel with its past for as long as nothing there has changed.
+
+After the recursive filter of Maggioni et al., "Efficient Multi-Stage Video Denoising With Recurrent
+Spatio-Temporal Fusion" (EMVD), CVPR 2021: a change counts by its size against the noise that is to
+be expected, and how much a pixel has been averaged already is remembered beside it. The form is our
+own: a running mean with a test for change, in blocks of 2 x 2 pixels.
+
+Frames are halved: the 2 x 2 pixels of a block are the 12 channels of one position.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from llve_jax.models.blocks import turns_at_once
+
+LONGEST = 16.0  # frames that a pixel is averaged over at most
+_HIGHLIGHT = 0.9  # from here to 1 the past is forgotten
+
+Blocks = Float[Array, "n h w 12"]
+Past = dict[str, Array]
+
+
+def settle(
+  frames: Float[Array, "b t h w 12"], control: Float[Array, "b t 4"], past: Past | None
+) -> tuple[Float[Array, "b t h w 12"], Past]:
+  """Averages frames over time: y_t = x_t + a (y_{t-1} - x_t), a = n / (n + 1).
+
+  n counts the frames in y_{t-1}, and falls to 0 where something has changed: it is multiplied by
+  sigmoid(c - k z), where z = mean |box(x_t - y_{t-1})| / sqrt((floor + slope x)(1 + 1/n)). The box
+  of 6 x 6 pixels averages noise away from the change. What is clipped now is never mixed with what
+  was not.
+
+  Args:
+    frames: sRGB in [0, 1].
+    control: c, log k, log of the noise's variance in the dark, and of what it grows by with light;
+      each 0 is a good first guess.
+    past: what the call before returned; None: the first frame is its own past.
+
+  Returns:
+    The averaged frames, and the past of the next ones: "frame" and "count".
+  """
+  if past is None and frames.shape[1] == 1:
+    return frames, {"frame": frames[:, 0], "count": jnp.ones_like(frames[:, 0, ..., :1])}
+
+  def step(before: Past, now: tuple[Array, Array]) -> tuple[Past, Array]:
+    frame, control = now
+    patience, sensitive, floor, slope = (control[:, k, None, None, None] for k in range(4))
+    change = box(colors(frame - before["frame"]))
+    light = box(jnp.mean(frame, axis=-1, keepdims=True))
+    count = before["count"]
+    noise = 1e-5 * jnp.exp(floor) + 3e-4 * jnp.exp(slope) * light
+    size = jnp.mean(jnp.abs(change), axis=-1, keepdims=True)
+    size *= jax.lax.rsqrt(noise * (1.0 + 1.0 / jnp.maximum(count, 1.0)) / 12.0)
+    same = jax.nn.sigmoid(4.0 + patience - 2.0 * jnp.exp(sensitive) * size)
+    kept = count * same * highlight_fade(frame)
+    mixed = frame + kept / (kept + 1.0) * (before["frame"] - frame)
+    return {"frame": mixed, "count": jnp.minimum(kept + 1.0, LONGEST)}, mixed
+
+  if past is None:
+    past = {"frame": frames[:, 0], "count": jnp.zeros_like(frames[:, 0, ..., :1])}
+  in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, control))
+  last, settled = jax.lax.scan(step, past, in_time, unroll=turns_at_once(frames.shape[1]))
+  return jnp.swapaxes(settled, 0, 1), last
+
+
+def colors(blocks: Blocks) -> Float[Array, "n h w 3"]:
+  """The mean colour of every block."""
+  first, *others = (blocks[..., k : k + 3] for k in (0, 3, 6, 9))
+  return sum(others, start=first) * 0.25
+
+
+def highlight_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
+  """1 for most blocks, 0 where the brightest colour is clipped, linear in between."""
+  brightest = jnp.max(blocks, axis=-1, keepdims=True)
+  return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
+
+
+def box(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+  """Mean of 3 x 3 positions; beyond the border there is 0."""
+  for axis in (1, 2):
+    pads = [(0, 0)] * 4
+    pads[axis] = (1, 1)
+    padded, size = jnp.pad(x, pads), x.shape[axis]
+    parts = [jax.lax.slice_in_dim(padded, k, k + size, axis=axis) for k in range(3)]
+    x = (parts[0] + parts[1] + parts[2]) / 3.0
+  return x

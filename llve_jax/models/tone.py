@@ -1,0 +1,83 @@
+"""Tone curves that keep black black and white white, for a whole frame and bent in every place.
+
+Frames are halved: the 2 x 2 pixels of a block are the 12 channels of one position. Curves are
+those of sRGB values in [0, 1].
+"""
+
+import flax.linen as nn
+import flax.struct
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from llve_jax.models.settle import box
+
+_SHADOW = 2.0 / 255.0  # mean brightness of a neighbourhood from which to 0 nothing is added
+_TOE = 0.02  # where the power of the curve gives way to a straight line
+
+Blocks = Float[Array, "n h w 12"]
+
+
+@flax.struct.dataclass
+class Curve:
+  """How whole frames are developed.
+
+  Attributes:
+    gain: g of `bend`, of each colour.
+    exponent: p of `power`, of each colour.
+    mixture: 3 x 3 matrices of colours (from, to); columns sum to 1, so that greys stay.
+    settle: what `models.settle` is told.
+  """
+
+  gain: Float[Array, "n 3"]
+  exponent: Float[Array, "n 3"]
+  mixture: Float[Array, "n 3 3"]
+  settle: Float[Array, "n 4"]
+
+  def power(self, blocks: Blocks) -> Blocks:
+    """x^p with a straight toe: ((x + e)^p - e^p) / ((1 + e)^p - e^p); a negative x counts as 0."""
+    exponent = jnp.tile(self.exponent, 4)[:, None, None]
+    low, high = _TOE**exponent, (1.0 + _TOE) ** exponent
+    raised = jnp.exp(exponent * jnp.log(jnp.maximum(blocks, 0.0) + _TOE))
+    return (raised - low) * (1.0 / (high - low))
+
+  def mix(self, blocks: Blocks) -> Blocks:
+    """Every pixel's colours times the matrix."""
+    whole = jnp.einsum("pq,nij->npiqj", jnp.eye(4, dtype=blocks.dtype), self.mixture)
+    return jnp.einsum("nhwi,nij->nhwj", blocks, whole.reshape(-1, 12, 12))
+
+
+class Develop(nn.Module):
+  """From what is known of a frame to its curve; before anything is learnt, `guess` and no more."""
+
+  @nn.compact
+  def __call__(self, code: Float[Array, "n k"], guess: Float[Array, "n 1"]) -> Curve:
+    """Args: code: of the frame. guess: log gain to start from."""
+    small = nn.initializers.normal(0.02)
+    gain, exponent, others, settle = jnp.split(
+      nn.Dense(16, kernel_init=small, name="curve")(code), (3, 6, 12), axis=-1
+    )
+    # log g between -1.25 and 4.75, nearly straight in between.
+    gain = jnp.exp(1.75 + 3.0 * jnp.tanh((guess + gain - 1.75) / 3.0))
+    exponent = jnp.exp(0.7 * jnp.tanh(exponent))
+    taken = jnp.zeros((*others.shape[:-1], 9), others.dtype)
+    taken = taken.at[..., jnp.asarray([1, 2, 3, 5, 6, 7])].set(0.5 * jnp.tanh(others))
+    taken = taken.reshape(-1, 3, 3)
+    eye = jnp.eye(3, dtype=others.dtype)
+    mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
+    return Curve(gain, exponent, mixture, 2.0 * jnp.tanh(settle))
+
+
+def bend(blocks: Blocks, gain: Float[Array, "n h w 12"]) -> Blocks:
+  """x g / (1 + (g - 1) x): slope g at black, through 0 and 1 for any g > 0."""
+  return blocks * gain / (1.0 + (gain - 1.0) * blocks)
+
+
+def local_gain(maps: Float[Array, "n h w 3"]) -> Float[Array, "n h w 12"]:
+  """Gain of each pixel, between 1/7.4 and 7.4, from the maps of its block."""
+  return jnp.tile(jnp.exp(2.0 * jnp.tanh(0.5 * maps)), 4)
+
+
+def shadow_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
+  """0 where 6 x 6 pixels are black, 1 from a mean of `_SHADOW` on."""
+  light = box(jnp.mean(jnp.maximum(blocks, 0.0), axis=-1, keepdims=True))
+  return jnp.minimum(light * (1.0 / _SHADOW), 1.0)

@@ -1,0 +1,75 @@
+"""Curves keep black and white, and neutral greys neutral."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from llve_jax.models import tone
+from llve_jax.models.frame_code import first_guess
+
+RAMP = np.linspace(0, 1, 12, dtype=np.float32)
+
+
+@pytest.mark.parametrize("gain", [0.1, 1.0, 30.0])
+def test_a_bent_ramp_rises_from_black_to_white(gain: float) -> None:
+  out = np.asarray(tone.bend(jnp.asarray(RAMP), jnp.full(12, gain)))
+  assert out[0] == 0
+  assert out[-1] == pytest.approx(1)
+  assert (np.diff(out) > 0).all()
+  assert (np.sign(out - RAMP)[1:-1] == np.sign(gain - 1)).all() or gain == 1
+
+
+def wild(seed: int) -> tone.Curve:
+  """A curve from weights far from where they begin."""
+  code = jax.random.normal(jax.random.key(seed), (2, 8))
+  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)))
+  variables = jax.tree.map(lambda leaf: 200 * leaf, variables)
+  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_whatever_is_learnt_black_stays_black_and_white_white(seed: int) -> None:
+  curve = wild(seed)
+  ends = jnp.asarray(RAMP[[0, -1]])[None, None, :, None] * jnp.ones((2, 3, 2, 12))
+  gain = jnp.tile(curve.gain, 4)[:, None, None]
+  out = np.asarray(curve.mix(tone.bend(curve.power(ends), gain)))
+  np.testing.assert_allclose(out[:, :, 0], 0.0, atol=1e-5)
+  np.testing.assert_allclose(out[:, :, 1], 1.0, atol=1e-4)
+
+
+def test_the_matrix_leaves_greys_and_serves_every_pixel_of_a_block() -> None:
+  curve = wild(3)
+  blocks = np.random.default_rng(0).random((2, 4, 5, 12), dtype=np.float32)
+  pixels = blocks.reshape(2, 4, 5, 4, 3)
+  expected = np.einsum("nhwpi,nij->nhwpj", pixels, np.asarray(curve.mixture))
+  np.testing.assert_allclose(
+    curve.mix(jnp.asarray(blocks)), expected.reshape(blocks.shape), atol=1e-5
+  )
+  np.testing.assert_allclose(np.asarray(curve.mixture).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_power_is_the_formula() -> None:
+  curve = tone.Curve(
+    jnp.ones((1, 3)), jnp.asarray([[0.5, 1.0, 2.0]]), jnp.eye(3)[None], jnp.zeros((1, 4))
+  )
+  found = np.asarray(curve.power(jnp.asarray(RAMP)[None, :, None, None] * jnp.ones((1, 1, 1, 12))))
+  for color, p in enumerate((0.5, 1.0, 2.0)):
+    e = 0.02
+    expected = ((RAMP + e) ** p - e**p) / ((1 + e) ** p - e**p)
+    np.testing.assert_allclose(found[0, :, 0, color], expected, atol=1e-5)
+
+
+def test_the_first_guess_takes_the_mean_to_what_is_wanted() -> None:
+  for mean in (0.02, 0.1, 0.4):
+    gain = jnp.exp(first_guess(jnp.full((1, 8, 8, 3), mean)))
+    out = tone.bend(jnp.full((1, 1, 1, 12), mean), gain[:, :, None, None])
+    np.testing.assert_allclose(out, 0.4, atol=1e-5)
+
+
+def test_nothing_is_added_to_what_is_wholly_black() -> None:
+  blocks = np.zeros((1, 8, 8, 12), np.float32)
+  blocks[:, 5:] = 0.1
+  fade = np.asarray(tone.shadow_fade(jnp.asarray(blocks)))[0, :, 4, 0]
+  np.testing.assert_array_equal(fade[:4], 0.0)
+  np.testing.assert_array_equal(fade[5:7], 1.0)
