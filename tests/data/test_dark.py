@@ -136,3 +136,9 @@ def test_a_view_beside_unpaired_images_is_refused(train_source):
     pipeline.train_dataset(
       train_source, batch=1, frames=1, crop=8, seed=0, partner=train_source, context=8
     )
+
+
+def test_another_kind_of_network_is_refused():
+  element, _ = bright()
+  with pytest.raises(UserError, match="b: bright frames are made dark as srgb, but 'bayer'"):
+    pipeline.train_dataset([element], **SETTINGS, kind="bayer")
