@@ -6,7 +6,7 @@ import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
 
-from llve_jax.enhance.lime import illumination, lime
+from llve_jax.methods.lime import illumination, lime
 from llve_jax.errors import UserError
 
 
