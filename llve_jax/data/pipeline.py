@@ -21,7 +21,7 @@ from llve_jax.data.augment import (
   named,
   sides,
 )
-from llve_jax.data.dark import DarkWindow, is_bright
+from llve_jax.data.dark import DarkWindow, dark_kind, is_bright
 from llve_jax.data.frames import (
   WHOLE,
   as_float,
@@ -173,9 +173,7 @@ def example_dataset(
     raise UserError(f"{source}: expected examples to train on, found none")
   first = source[0]
   dark = partner is None and is_bright(first)
-  if dark and kind not in (None, "srgb"):
-    raise UserError(f"{source}: bright frames are made dark as sRGB; this network takes {kind}")
-  kind = "srgb" if dark else chosen_kind(first, kind)
+  kind = dark_kind(first, kind) if dark else chosen_kind(first, kind)
   mosaics = "cfa" in first
   name = named(augment, mosaics=mosaics)
   height, width = sides(crop)

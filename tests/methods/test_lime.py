@@ -6,8 +6,8 @@ import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
 
-from llve_jax.enhance.lime import illumination, lime
 from llve_jax.errors import UserError
+from llve_jax.methods.lime import illumination, lime
 
 
 def _frame(shape=(24, 31), seed=0):
