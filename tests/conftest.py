@@ -30,6 +30,36 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
+# Files and folders all of whose tests are marked slow: they train, export, build data sets or start
+# processes. Single tests are marked where they are. `make test` prints the slowest.
+SLOW = (
+  "test_configs.py",
+  "test_end_to_end.py",
+  "enhance",
+  "experiments/test_evaluate.py",
+  "experiments/test_feed.py",
+  "experiments/test_kill.py",
+  "export",
+  "io/test_checkpoint_again.py",
+  "io/test_checkpoint_damage.py",
+  "job/test_hosts.py",
+  "launch",
+  "losses/test_loss_contract.py",
+  "models",
+  "tfds_builders",
+  "train/steps",
+  "train/test_loop.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  """Marks the tests of `SLOW`."""
+  here = Path(__file__).parent
+  slow = [here / name for name in SLOW]
+  for item in items:
+    if any(place == item.path or place in item.path.parents for place in slow):
+      item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="module")
 def standard_promotion() -> Iterator[None]:
