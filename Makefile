@@ -29,10 +29,10 @@ quickstart: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" launch/quickstart.sh quickstart
 
 test: venv
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(DURATIONS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(DURATIONS) $(PYTEST_ARGS)
 
 test-fast: venv
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow" $(DURATIONS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal -m "not slow" $(DURATIONS) $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff format --check .
