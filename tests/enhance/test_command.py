@@ -114,7 +114,14 @@ def test_tile_too_small(clip, network, tmp_path):
 
 
 def main(*arguments, cwd):
-  return commands.run("llve_jax.enhance", *map(str, arguments), cwd=cwd)
+  return subprocess.run(
+    [sys.executable, "-m", "llve_jax.enhance", *map(str, arguments)],
+    cwd=cwd,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=120,
+  )
 
 
 def test_the_command_itself(clip, tmp_path):
