@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 from absl import flags
-from ml_collections import config_flags
 
 import llve_jax
 from experiments.run import frechet, naturalness
 from experiments.run.flags import check as check_flags
+from experiments.run.flags import define as define_config
 from experiments.run.pictures import Pictures
 from experiments.run.tested import split_clips, tested, trained_config
 from llve_jax import methods
@@ -212,7 +212,7 @@ def define_flags() -> None:
   flags.DEFINE_string("pred", None, "Folder of images to score.")
   flags.DEFINE_string("target", None, "Folder of images they should look like.")
   flags.DEFINE_string("model", None, f"Scored on a split. {methods.HELP}")
-  config_flags.DEFINE_config_file("config", None, "Configuration, if not that of the run.")
+  define_config("Configuration, if not that of the run.")
   flags.DEFINE_string("split", None, "Split of the data set, if not the configured one or test.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
   known = ", ".join(protocols.PROTOCOLS)

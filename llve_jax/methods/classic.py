@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
+from llve_jax.methods.lime import lime
 from llve_jax.methods.method import Frame, Method
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.frames import to_8_bit, to_unit
@@ -117,6 +118,12 @@ def clahe() -> Brighten:
   return enhance
 
 
+def gamma() -> Brighten:
+  """sRGB values to the power 1/2.2: a fixed curve, the same for every frame."""
+  curve = to_8_bit(_CODES ** np.float32(1 / 2.2))
+  return lambda frame: curve[frame]
+
+
 def unchanged() -> Brighten:
   """The input as it is."""
   return lambda frame: frame
@@ -135,6 +142,8 @@ CLASSIC: dict[str, Callable[[], Brighten]] = {
   "auto_gain_srgb": auto_gain_srgb,
   "hist_eq": hist_eq,
   "clahe": clahe,
+  "gamma": gamma,
+  "lime": lambda: lime,
 }
 
 

@@ -48,7 +48,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def flag_values(**given: object) -> types.SimpleNamespace:
   names = ("pred", "target", "model", "config", "data_dir", "split", "niqe")
   values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
-  values |= {"temporal": False, "lpips": False, "classic": "all", **given}
+  values |= {"temporal": False, "lpips": False, "frechet": False, "classic": "all", **given}
   return types.SimpleNamespace(**values)
 
 
@@ -270,6 +270,20 @@ def test_several_protocols_with_lpips_and_temporal_metrics(
   last = json.loads(printed.splitlines()[-1])
   assert last["psnr"] == content["psnr"]
   assert last["protocols"]["first30"]["psnr"] == content["protocols"]["first30"]["psnr"]
+
+
+def test_the_frechet_distance_is_told_beside_the_table(
+  workdir, opened, run_main, capsys, monkeypatch
+):
+  # The network behind it takes long to compile, and tests/experiments/run knows it.
+  monkeypatch.setattr(
+    evaluate.frechet, "vgg16_means", lambda frames: np.asarray(frames, float).mean((1, 2))
+  )
+  json_file = workdir.parent / "m.json"
+  run_main(model=str(workdir), classic="input", json=str(json_file), frechet=True)
+  found = json.loads(json_file.read_text())["about"]["fid_vgg16"]
+  assert found["stub_net"] < found["input"]
+  assert f"fid_vgg16 input: {found['input']:.2f}" in capsys.readouterr().out
 
 
 def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
