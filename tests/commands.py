@@ -1,5 +1,8 @@
 """Runs `python -m MODULE ...` as a process of its own, without the seconds that imports take.
 
+For commands that end before a device is used: refusals, and what only reads and prints. One that
+computes is to be started anew (`subprocess.run`): XLA may hang where it compiles in a fork.
+
 A server, one per worker of pytest, imports other people's packages once and forks for each command:
 the process that runs it is as fresh as any, but for those. It imports nothing of this repository,
 and starts no device before it forks.

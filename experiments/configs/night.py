@@ -17,7 +17,7 @@ only: build `paired_images` from each, into a folder of its own, and name these 
     --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2
 
 Variants, joined by commas:
-  base          392,887 parameters (default)
+  base          383,607 parameters (default)
   small         the same widths, half of the blocks; begin with the weights of `base`
   research      also on pairs, half of the pictures
   research_small  both
@@ -35,7 +35,7 @@ def _base() -> ConfigDict:
   config.data.config = "small"
   config.data.batch = 8
   config.data.crop = 96
-  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="test")
+  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="validation")
   config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.15})
   config.optimizer.rate = 1e-3
   config.optimizer.beta2 = 0.99

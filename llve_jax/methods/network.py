@@ -1,8 +1,8 @@
 """A network with its weights as a method, run as its traits allow.
 
-Single frames in batches, a network that streams with its memory, one that looks at several frames
-in windows of time that overlap by what it sees; frames that are too large in tiles, of which each
-has a memory of its own. The result is that of the whole clip in one call.
+Single frames in batches; a network that streams with its memory, which is dropped at a cut; one
+that looks at several frames in windows of time that overlap by what it sees; frames that are too
+large in tiles, of which each has a memory of its own. The result is that of a shot in one call.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.methods.compiled import Compiled
+from llve_jax.methods.cuts import Cuts
 from llve_jax.methods.method import Frame, Method
 from llve_jax.methods.pieces import Piece, batches, windows
 from llve_jax.methods.plan import Plan, make_plan
@@ -96,7 +97,9 @@ class Network(Method):
     return f"{self.name}: {self.plan(height, width)}{split}"
 
   def _pieces(self, frames: Iterator[Frame], plan: Plan) -> Iterator[Piece]:
-    if self.traits.streaming or self.traits.frames == 1:
+    if self.traits.streaming:
+      return batches(frames, plan.batch, Cuts())
+    if self.traits.frames == 1:
       return batches(frames, plan.batch)
     return windows(frames, plan.batch, halo=plan.halo, least=self.traits.least_frames)
 
@@ -159,6 +162,8 @@ class _Running:
 
   def __call__(self, piece: Piece) -> _Results:
     plan, traits = self._plan, self._compiled.traits
+    if piece.anew:
+      self._carries = [None] * plan.tile_count
     whole = plan.tile_count == 1
     parts = [piece.frames] if whole else tiles.split(piece.frames, plan.rows, plan.columns)
     context = None

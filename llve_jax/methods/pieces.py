@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -17,21 +17,41 @@ class Piece:
   Attributes:
     frames: [n, h, w, c].
     kept: those whose results are used; the others are context, or fill the piece up.
+    anew: a new shot begins here, for which nothing of those before is remembered.
   """
 
   frames: np.ndarray
   kept: slice
+  anew: bool = False
 
 
-def batches(frames: Iterable[Frame], size: int) -> Iterator[Piece]:
-  """Every `size` frames; the last piece is filled up with copies of the last frame.
+def batches(
+  frames: Iterable[Frame], size: int, begins: Callable[[Frame], bool] = lambda frame: False
+) -> Iterator[Piece]:
+  """Every `size` frames, fewer at the end of a shot, filled up with copies of the last of them.
 
   A network of single frames, or one that only remembers, does not mind what comes after.
+
+  Args:
+    frames: of one video.
+    size: frames of a piece.
+    begins: asked of every frame in order whether a new shot begins with it.
   """
-  iterator = iter(frames)
-  while group := list(itertools.islice(iterator, size)):
-    filled = group + [group[-1]] * (size - len(group))
-    yield Piece(np.stack(filled), slice(0, len(group)))
+  group: list[Frame] = []
+  anew = False
+  for frame in frames:
+    new_shot = begins(frame)
+    if group and (new_shot or len(group) == size):
+      yield _filled(group, size, anew)
+      group, anew = [], new_shot
+    group.append(frame)
+  if group:
+    yield _filled(group, size, anew)
+
+
+def _filled(group: list[Frame], size: int, anew: bool) -> Piece:
+  filled = group + [group[-1]] * (size - len(group))
+  return Piece(np.stack(filled), slice(0, len(group)), anew)
 
 
 def windows(frames: Iterable[Frame], size: int, *, halo: int, least: int = 1) -> Iterator[Piece]:

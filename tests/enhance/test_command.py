@@ -12,7 +12,6 @@ from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import Classic
 from llve_jax.models.contract import Traits
-from tests import commands
 from tests.methods.networks import of_function
 
 
@@ -114,7 +113,14 @@ def test_tile_too_small(clip, network, tmp_path):
 
 
 def main(*arguments, cwd):
-  return commands.run("llve_jax.enhance", *map(str, arguments), cwd=cwd)
+  return subprocess.run(
+    [sys.executable, "-m", "llve_jax.enhance", *map(str, arguments)],
+    cwd=cwd,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=120,
+  )
 
 
 def test_the_command_itself(clip, tmp_path):

@@ -21,7 +21,6 @@ from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.models.contract import Traits
 from llve_jax.ops.color import linear_to_srgb
-from tests import commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +35,14 @@ def write_images(folder: Path, names: list[str], seed: int) -> list[np.ndarray]:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return commands.run("experiments.evaluate", *arguments, env={**os.environ, "XLA_FLAGS": ""})
+  return subprocess.run(
+    [sys.executable, "-m", "experiments.evaluate", *arguments],
+    cwd=ROOT,
+    env={**os.environ, "XLA_FLAGS": ""},
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
 
 
 def flag_values(**given: object) -> types.SimpleNamespace:

@@ -1,16 +1,24 @@
 """The command: which page is written, and what it refuses."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from llve_jax import models
-from tests import commands
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return commands.run("experiments.report", *arguments)
+  return subprocess.run(
+    [sys.executable, "-m", "experiments.report", *arguments],
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
 
 
 def test_models_prints_every_network():

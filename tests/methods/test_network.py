@@ -150,12 +150,23 @@ def test_a_network_that_remembers_gets_its_memory_back_whole_and_in_tiles(tile):
     sums = total[:, None] + jnp.cumsum(clip, axis=1)
     return sums / counts[None, :, None, None, None], (sums[:, -1], counts[-1])
 
-  frames = noise(7, 20, 30)
+  frames = noise(1, 20, 30) // 2 + noise(7, 20, 30) // 4  # one scene
   expected = np.cumsum(frames / 255.0, axis=0) / np.arange(1, 8)[:, None, None, None]
   traits = Traits(stride=1, receptive_field=1, streaming=True)
   network, _ = of_function(step, traits, tile=tile, batch=3)
   for _ in range(2):  # a second video starts anew
     assert np.abs(network(frames) - expected * 255).max() <= 0.51
+
+
+def test_a_cut_drops_the_memory():
+  """The second shot comes out as if it were alone."""
+  fields = {"widths": (4, 8), "blocks": (1, 1), "decoder_blocks": (1,), "reach": 1}
+  first, second = np.zeros((2, 3, 48, 64, 3), np.uint8)
+  first[:, :, 32:], second[:, 24:] = 120, 90
+  network, compiled, _ = of_model("recurrent_unet", fields, batch=2)
+  joined = network(np.concatenate([first, second]))
+  np.testing.assert_array_equal(joined[3:], network(second))
+  assert [fresh for _, fresh in compiled.asked[:4]] == [True, False, True, False]
 
 
 def whole_clip(network, variables, clip):
@@ -167,12 +178,14 @@ def whole_clip(network, variables, clip):
 @pytest.mark.parametrize(
   ("name", "fields"),
   [
-    ("recurrent_unet", {"widths": (4, 8), "blocks": (1, 1), "reach": 1}),
+    ("recurrent_unet", {"widths": (4, 8), "blocks": (1, 1), "decoder_blocks": (1,), "reach": 1}),
     ("conv_lstm", {"width": 4, "blocks": (1, 1)}),
   ],
 )
 def test_a_stream_gives_what_the_whole_clip_gives(name, fields):
-  clip = np.random.default_rng(7).random((7, 12, 16, 3), np.float32)
+  random = np.random.default_rng(7)
+  clip = 0.6 * random.random((12, 16, 3), np.float32)  # one scene,
+  clip = clip + 0.4 * random.random((7, 12, 16, 3), np.float32)
   network, compiled, variables = of_model(name, fields, batch=3)
   expected = whole_clip(module_of(name, fields), variables, clip)
   np.testing.assert_allclose(network(clip, rounded=False), expected, atol=2e-5)

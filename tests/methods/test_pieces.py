@@ -21,6 +21,20 @@ def test_batches_are_filled_up_with_the_last_frame() -> None:
   assert [piece.frames[piece.kept].ravel().tolist() for piece in pieces] == [[0, 1, 2], [3, 4]]
 
 
+def test_a_new_shot_begins_a_new_batch() -> None:
+  shots = {2, 3, 7}
+  pieces = list(batches(iter(frames(9)), 3, lambda frame: int(frame.item()) in shots))
+  assert [piece.frames[piece.kept].ravel().tolist() for piece in pieces] == [
+    [0, 1],
+    [2],
+    [3, 4, 5],
+    [6],
+    [7, 8],
+  ]
+  assert [piece.anew for piece in pieces] == [False, True, True, False, True]
+  assert {len(piece.frames) for piece in pieces} == {3}
+
+
 @pytest.mark.parametrize("halo", [1, 2, 3])
 @pytest.mark.parametrize("count", [*range(1, 25), 60])
 def test_windows_keep_every_frame_once_with_its_context(count: int, halo: int) -> None:

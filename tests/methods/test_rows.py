@@ -21,7 +21,7 @@ from llve_jax.zoo.trained import Trained
 NETWORKS: dict[str, dict[str, Any]] = {
   # Statistics of the whole frame: it cannot be cut in tiles.
   "smid_resunet": {"input_kind": "srgb", "widths": (4, 6, 8), "blocks": 1},
-  "recurrent_unet": {"widths": (4, 6), "blocks": (1, 1), "reach": 1},
+  "recurrent_unet": {"widths": (4, 6), "blocks": (1, 1), "decoder_blocks": (1,), "reach": 1},
 }
 
 

@@ -1,4 +1,4 @@
-"""The recurrent network: its size, memory and view, and lamps and bars that stay as they are."""
+"""The recurrent network: size, memory, view of the frame; lamps and bars that stay as they are."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def count(module):
 
 
 def test_its_size_is_a_few_hundred_thousand_parameters():
-  assert count(models.build("recurrent_unet")) == 0
+  assert count(models.build("recurrent_unet")) == 383_607
 
 
 @pytest.fixture(scope="module")

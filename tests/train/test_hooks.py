@@ -180,7 +180,7 @@ def test_the_average_is_what_is_scored_and_kept() -> None:
     seen.append(float(variables["params"]["w"]))
 
   hook = hooks.Evaluate(Writer(), Clock(), score, keep, {}, every=1)
-  hook(1, trained, {}, last=False)
+  hook(1, trained, last=False)
   assert seen == [2.0, 2.0]
 
 

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 RATE = 0.1
 SGD = optax.sgd(RATE)
-RECURRENT = models.build("recurrent_unet", widths=(4, 4), blocks=(1, 1), reach=1)
+RECURRENT = models.build(
+  "recurrent_unet", widths=(4, 4), blocks=(1, 1), decoder_blocks=(1,), reach=1
+)
 FRAMES = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)
 BATCH = {
   "low": 0.2 * jax.random.uniform(jax.random.key(1), (2, 6, 16, 16, 3)),
