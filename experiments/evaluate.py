@@ -33,7 +33,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
-from llve_jax.methods.classic import CLASSIC, Classic
+from llve_jax.methods.classic import CLASSIC, SLOW, Classic
 from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
@@ -64,13 +64,14 @@ def chosen_protocols(
 
 
 def baselines(kind: str, names: str = "all") -> list[Method]:
-  """The classic rows for clips of that kind of input: all, or those named, with commas between.
+  """The classic rows for clips of that kind of input: all quick ones, or those named.
 
   Raises:
     UserError: there is none of that name.
   """
   known = {name: name for name in CLASSIC} if kind == "srgb" else RAW_CLASSIC
-  chosen = list(known) if names == "all" else [name for name in names.split(",") if name]
+  quick = [name for name in known if name not in SLOW]
+  chosen = quick if names == "all" else [name for name in names.split(",") if name]
   if kind != "srgb":  # the untouched input
     chosen = ["ratio_scale" if name == "input" else name for name in chosen]
   if unknown := [name for name in chosen if name not in known]:

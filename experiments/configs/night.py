@@ -17,7 +17,7 @@ only: build `paired_images` from each, into a folder of its own, and name these 
     --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2
 
 Variants, joined by commas:
-  base          383,607 parameters (default)
+  base          383,382 parameters (default)
   small         the same widths, half of the blocks; begin with the weights of `base`
   research      also on pairs, half of the pictures
   research_small  both
@@ -35,17 +35,18 @@ def _base() -> ConfigDict:
   config.data.config = "small"
   config.data.batch = 8
   config.data.crop = 96
+  config.data.darken.update(night=0.2, untouched=0.15)
   config.test_data.update(name="dark_clips", config="holdout_carphone", validation="validation")
-  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.15})
+  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.2})
   config.optimizer.rate = 1e-3
   config.optimizer.beta2 = 0.99
   config.optimizer.schedule = ConfigDict({"name": "cosine"})
   config.optimizer.clip_norm = 1.0
-  config.train.steps = 1800
+  config.train.steps = 2500
   config.train.average_decay = 0.995
   config.train.log_every = 25
   config.train.save_every = 200
-  config.eval.every = 1800
+  config.eval.every = 2500
   config.eval.max_frames = 4
   return config
 

@@ -145,6 +145,7 @@ CLASSIC: dict[str, Callable[[], Brighten]] = {
   "gamma": gamma,
   "lime": lambda: lime,
 }
+SLOW = ("lime",)  # a second a frame: tables take them only where they are named
 
 
 class Classic(Method):

@@ -35,7 +35,7 @@ from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.frame_code import FrameCode, first_guess, follow
 from llve_jax.models.settle import highlight_fade, settle
-from llve_jax.models.tone import Curve, Develop, bend, local_gain, shadow_fade
+from llve_jax.models.tone import Curve, Develop, bend, local_gain, shadow_fade, value
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail
@@ -191,8 +191,9 @@ class RecurrentUNet(nn.Module):
       None if carry is None else {"frame": carry["frame"], "count": carry["count"]},
     )
     settled = settled.reshape(halved.shape)
-    toned = curve.power(settled)
-    bright = bend(toned, jnp.tile(curve.gain, 4)[:, None, None])
+    balanced = curve.balanced(settled)
+    brightest = value(balanced)
+    bright = bend(balanced, brightest, curve.gain)
 
     conv = partial(Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=_initial)
     block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
@@ -217,9 +218,9 @@ class RecurrentUNet(nn.Module):
     x = jnp.concatenate([x, bright.astype(self.dtype)], axis=-1)
     x = leaky_relu(conv(self.widths[0], name="last")(x))
     small = nn.initializers.normal(0.01)
-    x = Conv(15, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
+    x = Conv(13, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
     x = x.astype(jnp.float32)
-    out = curve.mix(bend(toned, jnp.tile(curve.gain, 4)[:, None, None] * local_gain(x[..., 12:])))
+    out = curve.mix(bend(balanced, brightest, curve.gain * local_gain(x[..., 12:])))
     out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
     memory = {**past, "features": kept, "code": last_code}
     out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)

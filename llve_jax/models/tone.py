@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from llve_jax.models.settle import box
 
-_SHADOW = 2.0 / 255.0  # mean brightness of a neighbourhood from which to 0 nothing is added
+_SHADOW = 1.0 / 255.0  # mean brightness of a neighbourhood from which to 0 nothing is added
 _TOE = 0.02  # where the power of the curve gives way to a straight line
 
 Blocks = Float[Array, "n h w 12"]
@@ -22,16 +22,23 @@ class Curve:
   """How whole frames are developed.
 
   Attributes:
-    gain: g of `bend`, of each colour.
     exponent: p of `power`, of each colour.
+    balance: g of `bend` by itself, of each colour.
+    gain: g of `bend`, of all colours together.
     mixture: 3 x 3 matrices of colours (from, to); columns sum to 1, so that greys stay.
     settle: what `models.settle` is told.
   """
 
-  gain: Float[Array, "n 3"]
   exponent: Float[Array, "n 3"]
+  balance: Float[Array, "n 3"]
+  gain: Float[Array, "n 1 1 1"]
   mixture: Float[Array, "n 3 3"]
   settle: Float[Array, "n 4"]
+
+  def balanced(self, blocks: Blocks) -> Blocks:
+    """Power and balance of each colour; what is left is how bright it all should be."""
+    toned = self.power(blocks)
+    return bend(toned, toned, jnp.tile(self.balance, 4)[:, None, None])
 
   def power(self, blocks: Blocks) -> Blocks:
     """x^p with a straight toe: ((x + e)^p - e^p) / ((1 + e)^p - e^p); a negative x counts as 0."""
@@ -53,28 +60,41 @@ class Develop(nn.Module):
   def __call__(self, code: Float[Array, "n k"], guess: Float[Array, "n 1"]) -> Curve:
     """Args: code: of the frame. guess: log gain to start from."""
     small = nn.initializers.normal(0.02)
-    gain, exponent, others, settle = jnp.split(
-      nn.Dense(16, kernel_init=small, name="curve")(code), (3, 6, 12), axis=-1
-    )
+    parts = nn.Dense(17, kernel_init=small, name="curve")(code)
+    exponent, balance, gain, others, settle = jnp.split(parts, (3, 6, 7, 13), axis=-1)
     # log g between -1.25 and 4.75, nearly straight in between.
-    gain = jnp.exp(1.75 + 3.0 * jnp.tanh((guess + gain - 1.75) / 3.0))
+    gain = jnp.exp(1.75 + 3.0 * jnp.tanh((guess + gain - 1.75) / 3.0))[:, None, None]
     exponent = jnp.exp(0.7 * jnp.tanh(exponent))
+    balance = jnp.exp(1.2 * jnp.tanh(balance))
     taken = jnp.zeros((*others.shape[:-1], 9), others.dtype)
     taken = taken.at[..., jnp.asarray([1, 2, 3, 5, 6, 7])].set(0.5 * jnp.tanh(others))
     taken = taken.reshape(-1, 3, 3)
     eye = jnp.eye(3, dtype=others.dtype)
     mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
-    return Curve(gain, exponent, mixture, 2.0 * jnp.tanh(settle))
+    return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle))
 
 
-def bend(blocks: Blocks, gain: Float[Array, "n h w 12"]) -> Blocks:
-  """x g / (1 + (g - 1) x): slope g at black, through 0 and 1 for any g > 0."""
-  return blocks * gain / (1.0 + (gain - 1.0) * blocks)
+def bend(blocks: Blocks, value: Blocks, gain: Float[Array, "n h w k"]) -> Blocks:
+  """x g / (1 + (g - 1) v): slope g at black.
+
+  With v = x, a curve through 0 and 1 for any g > 0. With v the pixel's brightest colour (`value`)
+  that colour follows the curve and the others keep their ratio to it: as under more light, what is
+  red stays red, where a curve of each colour would turn it pink.
+  """
+  return blocks * gain / (1.0 + (gain - 1.0) * value)
 
 
-def local_gain(maps: Float[Array, "n h w 3"]) -> Float[Array, "n h w 12"]:
-  """Gain of each pixel, between 1/7.4 and 7.4, from the maps of its block."""
-  return jnp.tile(jnp.exp(2.0 * jnp.tanh(0.5 * maps)), 4)
+def value(blocks: Blocks) -> Blocks:
+  """The brightest colour of every pixel, in the place of each."""
+  shape = blocks.shape
+  pixels = blocks.reshape(*shape[:-1], 4, 3)
+  brightest = jnp.max(pixels, axis=-1, keepdims=True)
+  return jnp.broadcast_to(brightest, pixels.shape).reshape(shape)
+
+
+def local_gain(maps: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
+  """Gain of each block, between 1/7.4 and 7.4."""
+  return jnp.exp(2.0 * jnp.tanh(0.5 * maps))
 
 
 def shadow_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:

@@ -21,6 +21,7 @@ from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.models.contract import Traits
 from llve_jax.ops.color import linear_to_srgb
+from tests.methods.networks import of_function
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,16 +64,11 @@ def run_main(monkeypatch):
   return run
 
 
-class Network:
+def stub_net():
   """A trained network that happens to know how dark the clips are."""
-
-  name = "stub_net"
-  traits = Traits(stride=1, receptive_field=1)
-  origin = {"config": "stub", "step": 7}  # noqa: RUF012
-
-  def __call__(self, clip):
-    assert clip.ndim == 5
-    return jnp.clip(clip * 4.0, 0.0, 1.0)
+  network, _ = of_function(lambda clip: clip * 4.0)
+  network.name, network.origin = "stub_net", {"config": "stub", "step": 7}
+  return network
 
 
 def make_clips() -> list[data_clips.EvalClip]:
@@ -102,7 +98,7 @@ def opened(monkeypatch) -> list[tuple[str | None, ...]]:
     assert keep_negatives
     return iter(make_clips())
 
-  monkeypatch.setattr(evaluate.trained, "load", lambda path: Network())
+  monkeypatch.setattr(evaluate.methods, "load", lambda model: stub_net())
   monkeypatch.setattr(data_source, "open_split", open_split)
   monkeypatch.setattr(data_clips, "test_clips", test_clips)
   monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
@@ -337,18 +333,21 @@ def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(
   assert content["niqe"] == pytest.approx(expected, rel=1e-4)
 
 
-class RawNetwork(Network):
+def raw_net():
   """Takes binned light, and happens to know the curve of sRGB."""
-
-  name = "raw_net"
   traits = Traits(stride=1, receptive_field=1, input_kind="raw_rgb", streaming=True)
 
-  def stream(self, clip, carry):
-    return linear_to_srgb(jnp.clip(clip, 0.0, 1.0)), (carry or 0) + clip.shape[1]
+  def step(clip, carry):
+    frames = jnp.int32(clip.shape[1])
+    return linear_to_srgb(clip), frames if carry is None else carry + frames
+
+  network, _ = of_function(step, traits)
+  network.name = "raw_net"
+  return network
 
 
 def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, workdir, run_main):
-  monkeypatch.setattr(evaluate.trained, "load", lambda path: RawNetwork())
+  monkeypatch.setattr(evaluate.methods, "load", lambda model: raw_net())
   monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
   config = {"data": {"name": "dark_clips", "config": "tiny_raw", "dir": str(raw_folder)}}
   run_main(model=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.special
 
 from llve_jax.models.settle import LONGEST, box, settle
 
@@ -20,7 +21,7 @@ def by_hand(frames: np.ndarray, control: np.ndarray, past: dict[str, np.ndarray]
     light = scipy.ndimage.uniform_filter(frame.mean(axis=-1), (3, 3), mode="constant")
     noise = 1e-5 * np.exp(floor) + 3e-4 * np.exp(slope) * light
     size = np.abs(change).mean(axis=-1) / np.sqrt(noise * (1 + 1 / np.maximum(count, 1)) / 12)
-    same = 1 / (1 + np.exp(2 * np.exp(sensitive) * size - 4 - patience))
+    same = scipy.special.expit(4 + patience - 2 * np.exp(sensitive) * size)
     kept = count * same * np.clip((1 - frame.max(axis=-1)) / 0.1, 0, 1)
     mean = frame + (kept / (kept + 1))[..., None] * (mean - frame)
     count = np.minimum(kept + 1, LONGEST)

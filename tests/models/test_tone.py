@@ -1,5 +1,7 @@
 """Curves keep black and white, and neutral greys neutral."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,8 @@ RAMP = np.linspace(0, 1, 12, dtype=np.float32)
 
 @pytest.mark.parametrize("gain", [0.1, 1.0, 30.0])
 def test_a_bent_ramp_rises_from_black_to_white(gain: float) -> None:
-  out = np.asarray(tone.bend(jnp.asarray(RAMP), jnp.full(12, gain)))
+  ramp = jnp.asarray(RAMP)
+  out = np.asarray(tone.bend(ramp, ramp, jnp.full(12, gain)))
   assert out[0] == 0
   assert out[-1] == pytest.approx(1)
   assert (np.diff(out) > 0).all()
@@ -32,8 +35,8 @@ def wild(seed: int) -> tone.Curve:
 def test_whatever_is_learnt_black_stays_black_and_white_white(seed: int) -> None:
   curve = wild(seed)
   ends = jnp.asarray(RAMP[[0, -1]])[None, None, :, None] * jnp.ones((2, 3, 2, 12))
-  gain = jnp.tile(curve.gain, 4)[:, None, None]
-  out = np.asarray(curve.mix(tone.bend(curve.power(ends), gain)))
+  balanced = curve.balanced(ends)
+  out = np.asarray(curve.mix(tone.bend(balanced, tone.value(balanced), curve.gain)))
   np.testing.assert_allclose(out[:, :, 0], 0.0, atol=1e-5)
   np.testing.assert_allclose(out[:, :, 1], 1.0, atol=1e-4)
 
@@ -50,20 +53,32 @@ def test_the_matrix_leaves_greys_and_serves_every_pixel_of_a_block() -> None:
 
 
 def test_power_is_the_formula() -> None:
-  curve = tone.Curve(
-    jnp.ones((1, 3)), jnp.asarray([[0.5, 1.0, 2.0]]), jnp.eye(3)[None], jnp.zeros((1, 4))
+  curve = dataclasses.replace(
+    wild(0), exponent=jnp.asarray([[0.5, 1.0, 2.0]]), balance=jnp.ones((1, 3))
   )
-  found = np.asarray(curve.power(jnp.asarray(RAMP)[None, :, None, None] * jnp.ones((1, 1, 1, 12))))
+  blocks = jnp.asarray(RAMP)[None, :, None, None] * jnp.ones((1, 1, 1, 12))
+  found = np.asarray(curve.power(blocks))
+  np.testing.assert_allclose(curve.balanced(blocks), found, atol=1e-6)
   for color, p in enumerate((0.5, 1.0, 2.0)):
     e = 0.02
     expected = ((RAMP + e) ** p - e**p) / ((1 + e) ** p - e**p)
     np.testing.assert_allclose(found[0, :, 0, color], expected, atol=1e-5)
 
 
+def test_a_pixel_keeps_the_ratio_of_its_colours() -> None:
+  red = np.tile(np.asarray([0.5, 0.1, 0.05], np.float32), 4)[None, None, None]
+  value = tone.value(jnp.asarray(red))
+  np.testing.assert_array_equal(value, 0.5)
+  out = np.asarray(tone.bend(jnp.asarray(red), value, jnp.full((1, 1, 1, 1), 3.0)))
+  np.testing.assert_allclose(out / red, 1.5, rtol=1e-6)
+  np.testing.assert_allclose(out.max(), 0.75, rtol=1e-6)
+
+
 def test_the_first_guess_takes_the_mean_to_what_is_wanted() -> None:
   for mean in (0.02, 0.1, 0.4):
     gain = jnp.exp(first_guess(jnp.full((1, 8, 8, 3), mean)))
-    out = tone.bend(jnp.full((1, 1, 1, 12), mean), gain[:, :, None, None])
+    blocks = jnp.full((1, 1, 1, 12), mean)
+    out = tone.bend(blocks, blocks, gain[:, :, None, None])
     np.testing.assert_allclose(out, 0.4, atol=1e-5)
 
 
