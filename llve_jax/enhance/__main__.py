@@ -1,6 +1,7 @@
 """Brightens a dark image or video.
 
-  python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # a network that was trained
+  python -m llve_jax.enhance dark.mp4 bright.mp4                     # the network that ships
+  python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
@@ -17,10 +18,10 @@ from absl import app, flags
 
 from llve_jax import methods
 from llve_jax.enhance import command
-from llve_jax.errors import UserError, run_main
-from llve_jax.methods.classic import CLASSIC
+from llve_jax.errors import run_main
+from llve_jax.zoo.shipped import DEFAULT
 
-_MODEL = flags.DEFINE_string("model", None, methods.HELP)
+_MODEL = flags.DEFINE_string("model", DEFAULT, methods.HELP)
 _SIDE_BY_SIDE = flags.DEFINE_bool("side_by_side", False, "Put the original left of the result.")
 _TILE = flags.DEFINE_integer(
   "tile", None, "Largest side in pixels that the network runs in one piece (default 1280)."
@@ -36,8 +37,6 @@ def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
   if len(argv) != 3:
     raise app.UsageError(f"expected IN OUT, found {len(argv) - 1} paths: {' '.join(argv[1:])}")
-  if _MODEL.value is None:
-    raise UserError(f"give --model=...: {methods.HELP} Classic: {', '.join(CLASSIC)}")
   logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
   signal.signal(signal.SIGTERM, _stop)
   try:

@@ -159,11 +159,16 @@ def test_bad_input_is_one_line_and_exit_code_2(clip, tmp_path, case):
   assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_no_model_says_what_there_is(clip, tmp_path):
+@pytest.mark.slow
+def test_no_model_takes_the_network_that_ships(clip, tmp_path):
   done = main("dark.mp4", "bright.mp4", cwd=tmp_path)
-  assert done.returncode == 2
-  assert "error: give --model=..." in done.stderr
-  assert "auto_gain" in done.stderr
+  assert done.returncode == 0, done.stderr
+  assert f"{DEFAULT}: recurrent_unet: 67x45, whole" in done.stderr
+  before, after = (
+    np.mean([frame.image.mean() for frame in read_frames(tmp_path / name)])
+    for name in ("dark.mp4", "bright.mp4")
+  )
+  assert after > before
 
 
 def test_wrong_number_of_paths_shows_the_usage(tmp_path):
