@@ -138,10 +138,14 @@ class Training:
     _, _, height, width, channels = self._run.input_shape
     sides = (traits.scale * height, traits.scale * width)
     zero = np.zeros((), np.float32)
-    return {
-      "low": np.broadcast_to(zero, (batch, data.frames, height, width, channels)),
-      "high": np.broadcast_to(zero, (batch, data.frames, *sides, 3)),
+    lead = (batch, data.frames)
+    clips = {
+      "low": np.broadcast_to(zero, (*lead, height, width, channels)),
+      "high": np.broadcast_to(zero, (*lead, *sides, 3)),
     }
+    if side := traits.context:
+      clips["context"] = np.broadcast_to(zero, (*lead, side, side, channels))
+    return clips
 
 
 class Enhancing:

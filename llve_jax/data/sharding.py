@@ -19,7 +19,7 @@ def global_batch(
       "id", stays on the host and is left out.
     sharding: how the global arrays are split; the first axis over the devices of all processes.
       Where the height of clips is split as well, they are filled up at the bottom to a height of
-      "low" that the devices can share equally, the others in proportion.
+      "low" that the devices can share equally, the others in proportion; "context" stays as it is.
     parts: how many such parts make the global batch.
 
   Raises:
@@ -30,7 +30,9 @@ def global_batch(
   if missing:
     height = arrays["low"].shape[rows.HEIGHT]
     arrays = {
-      name: rows.fill(array, array.shape[rows.HEIGHT] // height * missing)
+      name: array
+      if name == rows.VIEW
+      else rows.fill(array, array.shape[rows.HEIGHT] // height * missing)
       for name, array in arrays.items()
     }
   return {
@@ -49,12 +51,13 @@ def global_shapes(
   missing = _missing_rows(arrays, sharding)
   low = arrays["low"].shape[rows.HEIGHT]
 
-  def shape(array: np.ndarray) -> tuple[int, ...]:
+  def shape(name: str, array: np.ndarray) -> tuple[int, ...]:
     count, time, height, *others = array.shape
-    return (count * parts, time, height + height // low * missing, *others)
+    filled = 0 if name == rows.VIEW else height // low * missing
+    return (count * parts, time, height + filled, *others)
 
   return {
-    name: jax.ShapeDtypeStruct(shape(array), array.dtype, sharding=sharding)
+    name: jax.ShapeDtypeStruct(shape(name, array), array.dtype, sharding=sharding)
     for name, array in arrays.items()
   }
 

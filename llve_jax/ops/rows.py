@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 HEIGHT = 2  # axis of a clip [b, t, h, w, c]
+VIEW = "context"  # of a batch: small pictures of whole frames, whose size is their own
 
 
 def missing(height: int, devices: int) -> int:

@@ -112,7 +112,11 @@ def on_true_rows(
     return step
 
   def whole(state: Any, batch: dict[str, Any]) -> Any:
-    return step(state, {name: rows_of_frames.cut(x, height, padded) for name, x in batch.items()})
+    true = {
+      name: x if name == rows_of_frames.VIEW else rows_of_frames.cut(x, height, padded)
+      for name, x in batch.items()
+    }
+    return step(state, true)
 
   return whole
 
