@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from llve_jax.errors import UserError
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.shapes import Frame8
 
 _EPSILON = 1e-3
@@ -40,7 +41,7 @@ def lime(frame: Frame8, *, alpha: float = 0.15, gamma: float = 0.8, sigma: float
   rough = reflected.max(axis=-1)
   lit = illumination(rough, alpha=alpha, sigma=sigma)
   reflected /= np.maximum(lit, _DARKEST)[..., None] ** np.float32(gamma)
-  return np.round(np.clip(reflected, 0, 1) * 255).astype(np.uint8)
+  return to_8_bit(reflected)
 
 
 def illumination(
