@@ -21,7 +21,8 @@ Variants, joined by commas:
   small         the same widths, half of the blocks; begin with the weights of `base`
   research      also on pairs, half of the pictures
   research_small  both
-  clips         second phase: clips of eight frames, for steadiness; begin with the first phase
+  longer        as much again, at a lower rate; begin with the weights of the first time
+  clips         last phase: clips of eight frames, for steadiness; begin with the phase before
   smoke         a minute on a CPU, on the embedded clips
 """
 
@@ -77,6 +78,10 @@ def _research_small(config: ConfigDict) -> None:
   _research(config)
 
 
+def _longer(config: ConfigDict) -> None:
+  config.optimizer.rate = 6e-4
+
+
 def _clips(config: ConfigDict) -> None:
   config.data.frames = 8
   config.data.batch = 2
@@ -98,6 +103,7 @@ VARIANTS: dict[str, base.Change] = {
   "small": _small,
   "research": _research,
   "research_small": _research_small,
+  "longer": _longer,
   "clips": _clips,
   "smoke": _smoke,
 }

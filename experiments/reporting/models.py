@@ -13,8 +13,6 @@ from llve_jax import models
 from llve_jax.models.contract import CHANNELS
 
 _HEIGHT, _WIDTH = 720, 1280
-# Sensor pixels along a side for one pixel of the packed input.
-_PACKING = {"bayer": 2, "xtrans": 3}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +49,7 @@ def describe(name: str, arguments: Mapping[str, Any] | None = None) -> NetworkRo
   """
   module = models.build(name, **(arguments or {}))
   traits: Any = module.traits
-  packing = _PACKING.get(traits.input_kind, 1)
+  packing = traits.packing
   frames = traits.least_frames
   shape = (1, frames, _HEIGHT // packing, _WIDTH // packing, CHANNELS[traits.input_kind])
   clip = jax.ShapeDtypeStruct(shape, jnp.float32)

@@ -157,7 +157,7 @@ class Enhancing:
       raise UserError(f"--enhance={size}: expected WIDTHxHEIGHT in pixels, such as 1280x720")
     self._run = build(config)
     self._name = f"{config.name} in {config.model.dtype}"
-    width, height = (int(part) for part in parts)
+    width, height = (max(1, int(part) // self._run.traits.packing) for part in parts)
     self._plan = make_plan(height, width, self._run.traits)
 
   def __str__(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from llve_jax.errors import UserError
 from llve_jax.methods.classic import auto_gain
 from llve_jax.methods.method import Frame, Method
+from llve_jax.models.contract import PACKING
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.degrade_raw import to_mosaic
 from llve_jax.ops.frames import to_8_bit, to_unit
@@ -62,7 +63,7 @@ class Undeveloped(Method):
   def about(self, height: int, width: int) -> str:
     """As `Method`."""
     padded = (side + -side % self._cell for side in (height, width))
-    block = {"bayer": 2, "xtrans": 3}.get(self._method.takes, 1)
+    block = PACKING.get(self._method.takes, 1)
     inner = self._method.about(*(side // block for side in padded))
     return f"{inner}; it takes raw light ({self._method.takes}), which is guessed from the video"
 

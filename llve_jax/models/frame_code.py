@@ -26,6 +26,17 @@ def first_guess(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
   return jnp.log(_WANTED / (1.0 - _WANTED)) - jnp.log(mean / (1.0 - mean))
 
 
+def bordered(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
+  """1 where one edge of the frame is black all along, as bars are, 0 where none is.
+
+  Of the brightest colour along the edge, in 8-bit codes: 1 up to 2.5, 0 from 4.
+  """
+  shade = 255.0 * jnp.max(context, axis=-1)
+  edges = [shade[:, 0], shade[:, -1], shade[:, :, 0], shade[:, :, -1]]
+  darkest = jnp.min(jnp.stack([jnp.max(edge, axis=-1) for edge in edges], -1), -1, keepdims=True)
+  return jnp.clip((4.0 - darkest) / 1.5, 0.0, 1.0)
+
+
 def statistics(context: Float[Array, "n s s 3"]) -> Float[Array, "n 47"]:
   """Of each colour mean, its root and its logarithm, mean root and maximum; two histograms.
 

@@ -14,8 +14,8 @@ Every frame goes through four stages:
 4. The decoder says how the curve is bent in each place, and what is to be added to its result.
 
 The output is safe: the curves keep black black and white white, whatever is learnt; what is added
-fades where the input is nearly white, so that a lamp cannot turn black, and where it is wholly
-black, so that bars and borders stay as they are.
+fades where the input is nearly white, so that a lamp cannot turn black; and where a frame has black
+bars, what is flat and black stays as it is.
 
 It draws on gated recurrent fusion (Chan et al., "BasicVSR", CVPR 2021, there with optical flow), on
 attention as alignment (Wang et al., "EDVR", CVPRW 2019, there by deformable convolution) and on a
@@ -33,9 +33,9 @@ from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
-from llve_jax.models.frame_code import FrameCode, first_guess, follow
+from llve_jax.models.frame_code import FrameCode, bordered, first_guess, follow
 from llve_jax.models.settle import highlight_fade, settle
-from llve_jax.models.tone import Curve, Develop, bend, local_gain, shadow_fade, value
+from llve_jax.models.tone import Curve, Develop, bend, empty_fade, local_gain, value
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail
@@ -221,7 +221,9 @@ class RecurrentUNet(nn.Module):
     x = Conv(13, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
     x = x.astype(jnp.float32)
     out = curve.mix(bend(balanced, brightest, curve.gain * local_gain(x[..., 12:])))
-    out = out + highlight_fade(settled) * shadow_fade(settled) * x[..., :12]
+    out = out + highlight_fade(settled) * x[..., :12]
+    empty = curve.border * (1.0 - empty_fade(settled))
+    out = out + empty * (settled - out)
     memory = {**past, "features": kept, "code": last_code}
     out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)
     return {"clip": out, "carry": memory}
@@ -231,11 +233,12 @@ class RecurrentUNet(nn.Module):
     batch, time = context.shape[:2]
     context = context.reshape(batch * time, *context.shape[2:])
     own = FrameCode(self.code, dtype=self.dtype, name="look")(context)
-    own = jnp.concatenate([own, first_guess(context)], axis=-1)
+    own = jnp.concatenate([own, first_guess(context), bordered(context)], axis=-1)
     smooth, last = follow(own.reshape(batch, time, -1), past, self.adapt)
     smooth = smooth.reshape(batch * time, -1)
-    code = leaky_relu(smooth[:, :-1])
-    return code, Develop(name="develop")(code, smooth[:, -1:]), last
+    code, guess, border = jnp.split(smooth, (self.code, self.code + 1), axis=-1)
+    code = leaky_relu(code)
+    return code, Develop(name="develop")(code, guess, border), last
 
   def _fuse(self, x: Array, past: Array | None, batch: int, time: int) -> tuple[Array, Array]:
     """Runs the memory of the coarsest features along time: (blended features, last memory)."""

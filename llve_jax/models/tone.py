@@ -9,9 +9,9 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.settle import box
+from llve_jax.models.settle import box, colors
 
-_SHADOW = 1.0 / 255.0  # mean brightness of a neighbourhood from which to 0 nothing is added
+_CODE = 1.0 / 255.0
 _TOE = 0.02  # where the power of the curve gives way to a straight line
 
 Blocks = Float[Array, "n h w 12"]
@@ -27,6 +27,7 @@ class Curve:
     gain: g of `bend`, of all colours together.
     mixture: 3 x 3 matrices of colours (from, to); columns sum to 1, so that greys stay.
     settle: what `models.settle` is told.
+    border: 1 where what is flat and black is to stay as it is, see `empty_fade`.
   """
 
   exponent: Float[Array, "n 3"]
@@ -34,6 +35,7 @@ class Curve:
   gain: Float[Array, "n 1 1 1"]
   mixture: Float[Array, "n 3 3"]
   settle: Float[Array, "n 4"]
+  border: Float[Array, "n 1 1 1"]
 
   def balanced(self, blocks: Blocks) -> Blocks:
     """Power and balance of each colour; what is left is how bright it all should be."""
@@ -57,8 +59,10 @@ class Develop(nn.Module):
   """From what is known of a frame to its curve; before anything is learnt, `guess` and no more."""
 
   @nn.compact
-  def __call__(self, code: Float[Array, "n k"], guess: Float[Array, "n 1"]) -> Curve:
-    """Args: code: of the frame. guess: log gain to start from."""
+  def __call__(
+    self, code: Float[Array, "n k"], guess: Float[Array, "n 1"], border: Float[Array, "n 1"]
+  ) -> Curve:
+    """Args: code: of the frame. guess: log gain to start from. border: whether it has bars."""
     small = nn.initializers.normal(0.02)
     parts = nn.Dense(17, kernel_init=small, name="curve")(code)
     exponent, balance, gain, others, settle = jnp.split(parts, (3, 6, 7, 13), axis=-1)
@@ -71,7 +75,7 @@ class Develop(nn.Module):
     taken = taken.reshape(-1, 3, 3)
     eye = jnp.eye(3, dtype=others.dtype)
     mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
-    return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle))
+    return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle), border[:, None, None])
 
 
 def bend(blocks: Blocks, value: Blocks, gain: Float[Array, "n h w k"]) -> Blocks:
@@ -97,7 +101,13 @@ def local_gain(maps: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
   return jnp.exp(2.0 * jnp.tanh(0.5 * maps))
 
 
-def shadow_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
-  """0 where 6 x 6 pixels are black, 1 from a mean of `_SHADOW` on."""
-  light = box(jnp.mean(jnp.maximum(blocks, 0.0), axis=-1, keepdims=True))
-  return jnp.minimum(light * (1.0 / _SHADOW), 1.0)
+def empty_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
+  """0 where a neighbourhood is black and flat, as bars and borders are; 1 for most blocks.
+
+  Of the mean brightness and of how far pixels are from their block's colour, in 8-bit codes:
+  mean + 3 apart from 1 to 2.5. A film's black may be (0, 0, 2), its mean is 2/3; the noise of a
+  sensor is apart by 1/2 or more.
+  """
+  apart = jnp.abs(blocks - jnp.tile(colors(blocks), 4))
+  seen = box(jnp.mean(blocks + 3.0 * apart, axis=-1, keepdims=True))
+  return jnp.clip((seen / _CODE - 1.0) / 1.5, 0.0, 1.0)

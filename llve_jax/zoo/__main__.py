@@ -5,9 +5,10 @@ python -m llve_jax.zoo NAME
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from llve_jax.errors import UserError, run_main
-from llve_jax.zoo import shipped
+from llve_jax.zoo import shipped, trained
 
 
 def table() -> str:
@@ -28,13 +29,18 @@ def table() -> str:
 
 def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
-  if len(argv) > 2:
-    raise UserError(f"expected one name at most, found {' '.join(argv[1:])}")
-  if len(argv) == 1:
-    print(table())
-    return
-  shipped.checked(argv[1], quiet=True)
-  print(shipped.card_file(argv[1]).read_text(encoding="utf-8"))
+  match argv[1:]:
+    case []:
+      print(table())
+    case ["pack", workdir, path]:
+      source = Path(workdir)
+      source = source / trained.BEST if source.is_dir() else source
+      print(f"{path}: SHA-256 {shipped.pack(source, path)}")
+    case [name]:
+      shipped.checked(name, quiet=True)
+      print(shipped.card_file(name).read_text(encoding="utf-8"))
+    case others:
+      raise UserError(f"expected nothing, NAME, or pack WORKDIR OUT; found {' '.join(others)}")
 
 
 if __name__ == "__main__":

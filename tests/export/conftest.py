@@ -9,6 +9,7 @@ from llve_jax import models
 from llve_jax.export import saved_model
 from llve_jax.export.formats import Format
 from llve_jax.methods.compiled import pure
+from llve_jax.models.contract import Traits
 from llve_jax.zoo.trained import Trained
 
 
@@ -40,6 +41,8 @@ def folder(network, tmp_path_factory):
 
 class Gain(nn.Module):
   """Multiplies by its only weight."""
+
+  traits = Traits(stride=1, receptive_field=1)
 
   @nn.compact
   def __call__(self, clip, *, train=False):

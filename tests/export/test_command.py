@@ -74,12 +74,12 @@ def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, m
 @pytest.mark.parametrize(
   ("out", "options", "message"),
   [
-    ("out", {"workdir": None}, "pass --workdir=DIR"),
-    ("out", {"workdir": "."}, "holds no trained network"),
-    ("out", {"workdir": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
-    ("missing/out", {"workdir": "run"}, "does not exist; create it first"),
-    ("run", {"workdir": "run"}, "exists and is no older export"),
-    ("run/best.safetensors", {"workdir": "run"}, "exists and is no older export"),
+    ("out", {"model": None}, "pass --model=DIR"),
+    ("out", {"model": "."}, "holds no trained network"),
+    ("out", {"model": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
+    ("missing/out", {"model": "run"}, "does not exist; create it first"),
+    ("run", {"model": "run"}, "exists and is no older export"),
+    ("run/best.safetensors", {"model": "run"}, "exists and is no older export"),
   ],
 )
 def test_bad_input_leaves_nothing(tmp_path, workdir, monkeypatch, out, options, message):

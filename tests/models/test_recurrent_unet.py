@@ -128,7 +128,7 @@ def test_the_memory_is_bounded_and_ends_a_scene(network):
   carry = apply(variables, clip)["carry"]
   shapes = {name: leaf.shape for name, leaf in carry.items()}
   halved = {"frame": (1, 12, 16, 12), "count": (1, 12, 16, 1)}
-  assert shapes == {**halved, "features": (1, 3, 4, 8), "code": (1, 9)}
+  assert shapes == {**halved, "features": (1, 3, 4, 8), "code": (1, 10)}
   fresh = apply(variables, clip[:, :1])["clip"]
   remembered = apply(variables, clip[:, :1], carry)["clip"]
   assert np.abs(fresh - remembered).max() > 1e-5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llve_jax.models import tone
-from llve_jax.models.frame_code import first_guess
+from llve_jax.models.frame_code import bordered, first_guess
 
 RAMP = np.linspace(0, 1, 12, dtype=np.float32)
 
@@ -26,9 +26,9 @@ def test_a_bent_ramp_rises_from_black_to_white(gain: float) -> None:
 def wild(seed: int) -> tone.Curve:
   """A curve from weights far from where they begin."""
   code = jax.random.normal(jax.random.key(seed), (2, 8))
-  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)))
+  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
   variables = jax.tree.map(lambda leaf: 200 * leaf, variables)
-  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)))
+  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -82,9 +82,23 @@ def test_the_first_guess_takes_the_mean_to_what_is_wanted() -> None:
     np.testing.assert_allclose(out, 0.4, atol=1e-5)
 
 
-def test_nothing_is_added_to_what_is_wholly_black() -> None:
-  blocks = np.zeros((1, 8, 8, 12), np.float32)
-  blocks[:, 5:] = 0.1
-  fade = np.asarray(tone.shadow_fade(jnp.asarray(blocks)))[0, :, 4, 0]
-  np.testing.assert_array_equal(fade[:4], 0.0)
-  np.testing.assert_array_equal(fade[5:7], 1.0)
+def test_what_is_flat_and_black_is_found_and_noise_is_not() -> None:
+  rng = np.random.default_rng(0)
+  bar = np.tile(np.asarray([0, 0, 2], np.float32), 4) / 255
+  blocks = np.broadcast_to(bar, (1, 24, 8, 12)).copy()
+  blocks[:, 8:16] = rng.integers(0, 3, (1, 8, 8, 12)) / 255  # noise in the dark, its mean is 1
+  blocks[:, 16:] = 4 / 255
+  fade = np.asarray(tone.empty_fade(jnp.asarray(blocks)))[0, :, 4, 0]
+  np.testing.assert_array_equal(fade[2:6], 0.0)
+  assert (fade[9:15] > 0.4).all()
+  np.testing.assert_array_equal(fade[18:22], 1.0)
+
+
+def test_bars_are_seen_at_any_edge_and_dark_edges_are_not_bars() -> None:
+  picture = np.full((5, 64, 64, 3), 0.1, np.float32)
+  picture[0, :3] = np.asarray([0, 0, 2]) / 255  # a bar on top, as films have them
+  picture[1, :, -2:] = 0.0
+  picture[2, -1:] = 0.0
+  picture[2, -1, 20:24] = 0.5  # something is written there
+  picture[3, :, 0] = 6 / 255
+  np.testing.assert_array_equal(bordered(jnp.asarray(picture))[:, 0], [1.0, 1.0, 0.0, 0.0, 0.0])
