@@ -40,7 +40,16 @@ class Shipped:
   figures: str
 
 
-SHIPPED: dict[str, Shipped] = {}
+SHIPPED: dict[str, Shipped] = {
+  "night": Shipped(
+    summary="Dark films and photographs, the default.",
+    sha256="ed797ec170c123984193c58486d68e48ddb4dc6fc7bad1a7a73072410795a665",
+    parameters=383382,
+    research=False,
+    licence="Apache-2.0, CC BY 4.0",
+    figures="19.8/.760, 16.9/.735",
+  ),
+}
 
 
 def weights_file(name: str) -> Path:
