@@ -29,6 +29,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
@@ -91,7 +92,9 @@ class Align(nn.Module):
     allowed = jnp.concatenate([_moved(inside, *step) for step in around], -1) > 0
     # The same place is the first guess: features that differ little do not wander.
     here = jnp.asarray([2.0 if step == (0, 0) else 0.0 for step in around], jnp.float32)
-    weights = jax.nn.softmax(jnp.where(allowed, scores * scale + here, -1e9), axis=-1)
+    weights = jax.nn.softmax(
+      jnp.where(allowed, scores * scale + lax.broadcast_to_rank(here, 4), -1e9), axis=-1
+    )
     weights = weights.astype(self.dtype)
     parts = [weights[..., k : k + 1] * _moved(past, *step) for k, step in enumerate(around)]
     return sum(parts[1:], start=parts[0])

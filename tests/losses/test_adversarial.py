@@ -31,7 +31,7 @@ def test_clip_weights_keeps_the_tree_and_bounds_every_leaf():
 
 @pytest.mark.parametrize("norm", [0.25, 1.0, 3.0])
 def test_linear_critic_has_the_known_penalty(pair, norm):
-  w = jax.random.normal(jax.random.key(1), (8, 6, 3))
+  w = jax.random.normal(jax.random.key(1), (1, 8, 6, 3))
   w = w * (norm / jnp.linalg.norm(w))
 
   def critic(x):
