@@ -60,10 +60,13 @@ def _small(config: ConfigDict) -> None:
   config.model.kwargs.update(blocks=(0, 1, 1), decoder_blocks=(0, 0))
   config.train.init_part = True
   config.optimizer.rate = 5e-4
-  config.train.steps = 500
+  config.train.steps = 400
+  config.eval.every = 400
 
 
 def _research(config: ConfigDict) -> None:
+  config.train.steps = min(config.train.steps, 1500)
+  config.eval.every = config.train.steps
   config.data.pictures = True
   config.data.mix = ConfigDict(
     {
