@@ -68,7 +68,7 @@ class Pointwise(nn.Module):
   def __call__(self, clip: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
     del train
     out = nn.Dense(3)(jnp.repeat(jnp.repeat(clip, self.scale, 2), self.scale, 3))
-    column = jnp.linspace(0.0, 1.0, out.shape[3])[:, None]
+    column = jnp.linspace(0.0, 1.0, out.shape[3]).reshape(1, 1, 1, -1, 1)
     return {"clip": out + column if self.ramp else out}
 
 
