@@ -1,5 +1,6 @@
 # make quickstart   install, build the embedded data, train, evaluate, enhance a clip, export
 # make test         the whole test suite
+# make test-fast    its quick tests, for work in between
 # make lint         formatting, lint, types
 # make venv         .venv with everything the above need, from requirements.lock
 # make lock         renew requirements.lock from setup.py
@@ -8,9 +9,11 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# The slowest tests, for whoever marks them or makes them faster.
+DURATIONS := --durations=20 --durations-min=5
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: venv quickstart test lint format lock
+.PHONY: venv quickstart test test-fast lint format lock
 venv: .venv/installed
 
 .venv/installed: requirements.lock setup.py
@@ -26,7 +29,10 @@ quickstart: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" launch/quickstart.sh quickstart
 
 test: venv
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(DURATIONS) $(PYTEST_ARGS)
+
+test-fast: venv
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal -m "not slow" $(DURATIONS) $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -38,6 +38,7 @@ EXTRAS["dev"] = [
   "mypy>=1.15",
   "pre-commit>=4",
   "pytest>=8.3",
+  "pytest-timeout>=2.3",
   "pytest-xdist>=3.6",
   "pyyaml>=6",
   "ruff>=0.11",

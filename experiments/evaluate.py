@@ -1,109 +1,54 @@
-"""Scores a trained network on a split, or one folder of images against another.
+"""Scores a method on a split, or one folder of images against another.
 
-  python -m experiments.evaluate --workdir=DIR [--config=FILE] [--split=test] [--data_dir=DIR]
+  python -m experiments.evaluate --model=MODEL [--config=FILE] [--split=test] [--data_dir=DIR]
   python -m experiments.evaluate --pred=DIR --target=DIR
 
+MODEL is the folder of a training run, a weights file or the name of a method. It is scored beside
+the classic baselines, on the data set of its training or of --config=FILE. --niqe=FILE adds a
+metric that asks for no target; --out=DIR also keeps tables, numbers, pictures and the dark clips.
+
 Both take --protocol=NAME[,NAME...], --json=FILE and --csv=FILE, --lpips (AlexNet) and --temporal
-(flicker and warping error of whole clips). The first scores the classic baselines
-in the same table, on the data set of its training or of --config=FILE; --niqe=MODEL adds a metric
-that asks for no target; --out=DIR also keeps tables, numbers, pictures and the dark clips as mp4.
-Images of two folders are matched by their path without suffix; those of a sub-folder are the frames
-of a clip. The last line printed is one line of JSON; of several protocols the first is on top.
+(flicker and warping error of whole clips). Images of two folders are matched by their path without
+suffix; those of a sub-folder are the frames of a clip. The last line printed is one line of JSON;
+of several protocols the first is on top.
 """
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 from absl import flags
-from ml_collections import config_flags
 
 import llve_jax
-from experiments.run import naturalness
+from experiments.run import frechet, naturalness
 from experiments.run.flags import check as check_flags
+from experiments.run.flags import define as define_config
 from experiments.run.pictures import Pictures
+from experiments.run.tested import split_clips, tested, trained_config
+from llve_jax import methods
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
-from llve_jax.methods.classic import CLASSIC
-from llve_jax.methods.clips import Method, network_method
+from llve_jax.methods.classic import CLASSIC, SLOW, Classic
+from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import score_folders
 from llve_jax.metrics.perceptual import lpips
 from llve_jax.metrics.report import Report, finite_json, write_csv, write_json
-from llve_jax.score.score import clip_key, on_frames, score_all
-from llve_jax.zoo import trained
+from llve_jax.score.score import clip_key, score_all
+from llve_jax.shapes import Frames8
 
 if TYPE_CHECKING:
   from llve_jax.data.clips import EvalClip
 
 # Raw light is exposed already, so gains that guess the exposure have no business there, save one
 # for clips whose noted ratio is off. The first is what `EvalClip.low` shows.
-RAW_CLASSIC = {"ratio_scale": CLASSIC["input"], "auto_gain": CLASSIC["auto_gain"]}
+RAW_CLASSIC = {"ratio_scale": "input", "auto_gain": "auto_gain"}
 _UNCHANGED = ("input", "ratio_scale")
-
-
-def split_clips(
-  settings: Mapping[str, Any], split: str | None, data_dir: str | None, kind: str | None = None
-) -> Callable[[], Iterator["EvalClip"]]:
-  """A function that reads the clips of a split from the start.
-
-  Args:
-    settings: a configuration's `data` or `test_data`, see `tested`.
-    split: which; None: "test".
-    data_dir: where TFDS keeps data sets, if not where the settings say.
-    kind: of input that the network takes; None is as the data are stored.
-
-  Raises:
-    UserError: no such split, or it has no bright frames to compare with.
-  """
-  # These import TFDS, some seconds that the comparison of two folders need not wait.
-  from llve_jax.data.clips import test_clips
-  from llve_jax.data.source import open_split
-
-  split = split or "test"
-  source = open_split(
-    settings["name"],
-    split,
-    config=settings.get("config") or None,
-    data_dir=data_dir or settings.get("dir") or None,
-  )
-  if len(source) and len(source[0]["high"]) == 0:
-    raise UserError(
-      f"{settings['name']}, split {split}: has no bright frames to compare with; name a data set "
-      "of pairs: --config=FILE --config.test_data.name=NAME, --split and --data_dir where needed"
-    )
-  keep = bool(settings.get("keep_negatives", True))
-  return lambda: test_clips(source, kind, keep_negatives=keep)
-
-
-def tested(config: Mapping[str, Any]) -> Mapping[str, Any]:
-  """The settings of the data that a configuration is scored on: `test_data` if that is named."""
-  other = dict(config.get("test_data") or {})
-  if not other.get("name"):
-    return config["data"]
-  return other | {"keep_negatives": config["data"].get("keep_negatives", True)}
-
-
-def trained_config(workdir: Path) -> dict[str, Any]:
-  """The configuration that training left in its workdir.
-
-  Raises:
-    UserError: there is none, or it is no JSON.
-  """
-  path = workdir / "config.json"
-  try:
-    return json.loads(path.read_text())
-  except FileNotFoundError:
-    raise UserError(
-      f"{path}: not found; expected the --workdir of a training run, or give --config=FILE"
-    ) from None
-  except json.JSONDecodeError as error:
-    raise UserError(f"{path}: not readable as JSON ({error}); give --config=FILE") from None
 
 
 def chosen_protocols(
@@ -118,28 +63,29 @@ def chosen_protocols(
   return [each.with_metrics(**further) for each in chosen] if further else chosen
 
 
-def baselines(kind: str, names: str = "all") -> dict[str, Callable[[], Method]]:
-  """The classic rows for clips of that kind of input: all, or those named, with commas between.
+def baselines(kind: str, names: str = "all") -> list[Method]:
+  """The classic rows for clips of that kind of input: all quick ones, or those named.
 
   Raises:
     UserError: there is none of that name.
   """
-  known = CLASSIC if kind == "srgb" else RAW_CLASSIC
-  chosen = list(known) if names == "all" else [name for name in names.split(",") if name]
+  known = {name: name for name in CLASSIC} if kind == "srgb" else RAW_CLASSIC
+  quick = [name for name in known if name not in SLOW]
+  chosen = quick if names == "all" else [name for name in names.split(",") if name]
   if kind != "srgb":  # the untouched input
     chosen = ["ratio_scale" if name == "input" else name for name in chosen]
   if unknown := [name for name in chosen if name not in known]:
     raise UserError(f"no baseline is called {', '.join(unknown)}; known: all, {', '.join(known)}")
-  return {name: on_frames(known[name]) for name in chosen}
+  return [Classic(known[name], called=name) for name in chosen]
 
 
-def evaluate_split(workdir: Path, *, protocol: str = "plain", **options: Any) -> Report:
+def evaluate_split(model: str, *, protocol: str = "plain", **options: Any) -> Report:
   """`evaluate_protocols` under one protocol."""
-  return evaluate_protocols(workdir, [protocols.get(protocol)], **options)[0]
+  return evaluate_protocols(model, [protocols.get(protocol)], **options)[0]
 
 
 def evaluate_protocols(
-  workdir: Path,
+  model: str,
   chosen: Sequence[protocols.Protocol],
   *,
   config: Mapping[str, Any] | None = None,
@@ -148,36 +94,38 @@ def evaluate_protocols(
   temporal: bool = False,
   niqe: str | None = None,
   classic: str = "all",
+  frechet_distance: bool = False,
   out: Path | None = None,
 ) -> list[Report]:
-  """Scores the network of `workdir` and the classic baselines on a split.
+  """Scores a method and the classic baselines on a split.
 
   Args:
-    workdir: of a training run.
+    model: see `methods.load`.
     chosen: how frames are compared; a report for each.
-    config: names the data set; what training left in the workdir if not given.
+    config: names the data set; what training left in its folder if not given.
     split: of that data set; None: "test".
     data_dir: where TFDS keeps data sets, if not where the configuration says.
     temporal: whether to score flicker and warping error of the clips.
     niqe: pristine model to score NIQE with, see `naturalness.open_model`.
     classic: which baselines, see `baselines`.
+    frechet_distance: whether to add the Frechet distance of each method, under "about".
     out: an existing folder for table.txt, metrics.json, frames.csv and what `Pictures` writes.
   """
-  network = trained.load(workdir)
-  config = trained_config(workdir) if config is None else config
+  method = methods.load(model)
+  config = trained_config(model) if config is None else config
   settings = tested(config)
-  clips = split_clips(settings, split, data_dir, network.traits.input_kind)
+  clips = split_clips(
+    settings, split, data_dir, method.takes if method.name not in CLASSIC else None
+  )
   first = next(clips(), None)
   if first is None:
     raise UserError(f"{settings['name']}: expected clips to score, found none")
   if niqe is not None and (judge := naturalness.metric(niqe, first.high, clips)):
     chosen = [protocol.with_metrics(niqe=judge) for protocol in chosen]
-  rounded = not any(protocol.floats for protocol in chosen)
-  methods = baselines(first.kind, classic)
-  methods[network.name] = lambda: network_method(network, rounded=rounded)
+  rows = [row for row in baselines(first.kind, classic) if row.name != method.name]
   about = {
-    "workdir": str(workdir),
-    "weights": network.origin,
+    "model": model,
+    "weights": getattr(method, "origin", {}),
     "data": settings["name"],
     "data_config": settings.get("config") or "default",
     "split": split or "test",
@@ -189,24 +137,47 @@ def evaluate_protocols(
     "llve_jax": llve_jax.__version__,
   }
   pictures = None if out is None else Pictures(out)
-  told: dict[str, Any] = {"headline": network.name, "about": about}
+  distances = frechet.Distances() if frechet_distance else None
+
+  def watch(name: str, clip: "EvalClip", frames: Frames8) -> None:
+    for each in (pictures, distances):
+      if each is not None:
+        each(name, clip, frames)
+
+  told: dict[str, Any] = {"headline": method.name, "about": about}
   reports = score_all(
-    methods, announced(clips()), chosen, **told, temporal=temporal, watch=pictures
+    [*rows, method],
+    announced(clips()),
+    chosen,
+    **told,
+    temporal=temporal,
+    watch=watch,
   )
+  if distances is not None:
+    note_distances(reports, distances.distances())
   if out is not None and pictures is not None:
     with replacing(out / "table.txt") as temporary:
       temporary.write_text(tables(reports))
     write_json(reports, out / "metrics.json")
     write_csv(reports, out / "frames.csv")
-    shown = [name for name in methods if name not in (*_UNCHANGED, network.name)]
+    shown = [row.name for row in rows if row.name not in _UNCHANGED]
     best = [best_baseline(reports[0], shown)] if shown else []
-    pictures.write(*best, network.name)
+    pictures.write(*best, method.name)
   return reports
 
 
-def tables(reports: Iterable[Report]) -> str:
-  """The table of each protocol, one below the other."""
-  return "\n".join(report.table() for report in reports)
+def note_distances(reports: Iterable[Report], distances: Mapping[str, float]) -> None:
+  """Adds Frechet distances, by method, to what reports tell about themselves."""
+  for report in reports:
+    report.about[frechet.NAME] = dict(distances)
+
+
+def tables(reports: Sequence[Report]) -> str:
+  """The table of each protocol, one below the other, and Frechet distances."""
+  text = "\n".join(report.table() for report in reports)
+  for name, distance in reports[0].about.get(frechet.NAME, {}).items():
+    text += f"\n{frechet.NAME} {name}: {distance:.2f}"
+  return text
 
 
 def announced(clips: Iterable["EvalClip"]) -> Iterator["EvalClip"]:
@@ -241,8 +212,8 @@ def define_flags() -> None:
   """Not on import: a process that imports several commands would define --workdir twice."""
   flags.DEFINE_string("pred", None, "Folder of images to score.")
   flags.DEFINE_string("target", None, "Folder of images they should look like.")
-  flags.DEFINE_string("workdir", None, "Folder of a training run: score its network on a split.")
-  config_flags.DEFINE_config_file("config", None, "Configuration, if not the one in the workdir.")
+  flags.DEFINE_string("model", None, f"Scored on a split. {methods.HELP}")
+  define_config("Configuration, if not that of the run.")
   flags.DEFINE_string("split", None, "Split of the data set, if not the configured one or test.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
   known = ", ".join(protocols.PROTOCOLS)
@@ -251,9 +222,10 @@ def define_flags() -> None:
   flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
   flags.DEFINE_string("niqe", None, "Score NIQE: a pristine model (npz), or 'targets' to fit one.")
   flags.DEFINE_string("classic", "all", "Baselines to score too, with commas between; empty: none.")
+  flags.DEFINE_bool("frechet", False, "The Frechet distance from the targets (on VGG-16) too.")
   flags.DEFINE_string("json", None, "File for the means.")
   flags.DEFINE_string("csv", None, "File for the scores of every frame.")
-  flags.DEFINE_string("out", None, "Folder for tables, pictures and dark clips (--workdir).")
+  flags.DEFINE_string("out", None, "Folder for tables, pictures and dark clips (--model).")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -262,15 +234,15 @@ def main(argv: Sequence[str]) -> None:
   if argv[1:]:
     raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
   folders = values.pred is not None and values.target is not None
-  if folders == (values.workdir is not None) or (values.pred is None) != (values.target is None):
-    raise UserError("give either --pred=DIR and --target=DIR, or --workdir=DIR")
+  if folders == (values.model is not None) or (values.pred is None) != (values.target is None):
+    raise UserError("give either --pred=DIR and --target=DIR, or --model=MODEL")
   if folders and values.out is not None:
-    raise UserError("--out needs --workdir; two folders take --json=FILE and --csv=FILE")
+    raise UserError("--out needs --model; two folders take --json=FILE and --csv=FILE")
   for file in (values.json, values.csv, values.out):  # before the work, not after it
     if file is not None and not Path(file).absolute().parent.is_dir():
       raise UserError(f"{file}: the folder {Path(file).parent} does not exist; create it first")
   if folders and values.niqe is not None:
-    raise UserError("--niqe needs --workdir")
+    raise UserError("--niqe needs --model")
   chosen = chosen_protocols(values.protocol, {"lpips_alex": lpips} if values.lpips else None)
   without_tpu()
   enable_cache()
@@ -279,6 +251,8 @@ def main(argv: Sequence[str]) -> None:
       score_folders(values.pred, values.target, protocol, temporal=values.temporal)
       for protocol in chosen
     ]
+    if values.frechet:
+      note_distances(reports, {"pred": frechet.of_folders(values.pred, values.target)})
   else:
     out = None if values.out is None else Path(values.out)
     if out is not None and not out.is_dir():
@@ -286,7 +260,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"{out}: expected a folder, found a file; give --out another name")
       out.mkdir()
     reports = evaluate_protocols(
-      Path(values.workdir),
+      values.model,
       chosen,
       config=values.config,
       split=values.split,
@@ -294,6 +268,7 @@ def main(argv: Sequence[str]) -> None:
       temporal=values.temporal,
       niqe=values.niqe,
       classic=values.classic,
+      frechet_distance=values.frechet,
       out=out,
     )
   if values.json is not None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from experiments.run.flags import check as check_flags
+from experiments.run.flags import define as define_config
 from experiments.run.on_slices import Enhancing, Training
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
@@ -139,7 +140,7 @@ def _named(training: Training, columns: Sequence[report.Column]) -> dict[str, An
 
 def define_flags() -> None:
   """The command's flags."""
-  config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
+  define_config("Configuration, FILE[:VARIANT,...].")
   flags.DEFINE_list("topology", None, "Slices, such as v5e:2x4,v5e:16x16.")
   flags.DEFINE_integer("batch", None, "Clips of a step, over all chips; else the config's.")
   flags.DEFINE_integer("per_chip_batch", None, "Clips of a step for each chip.")

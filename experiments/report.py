@@ -5,10 +5,14 @@
   python -m experiments.report --compare=A,B[,...] --out=DIR  # compare.html: a blind vote
   python -m experiments.report --votes=a.csv,b.csv          # win rates of what that page exported
   python -m experiments.report --models                     # every network: size, cost, use
+  python -m experiments.report --shipped --out=DIR --pairs=DIR,DIR --night=DIR [--rivals=A,B]
+                                                            # SHIPPED.md and strips: what ships
 
 Pages are one file each and need no network. The results page links to the run folders, relative to
 itself. What --compare names is run folders, whose networks enhance the clips of their --split, or
 folders of images (CLIP/FRAME.png) that some method made; two of a name are told apart by NAME=DIR.
+--shipped scores classic methods, --rivals (methods, see `llve_jax.methods`; NAME=MODEL) and every
+shipped network on folders of pairs (low/ and high/) and on night videos without targets.
 """
 
 from collections.abc import Sequence
@@ -18,7 +22,7 @@ from absl import flags
 
 from llve_jax.errors import UserError, run_main
 
-_ACTIONS = ("workdir", "compare", "votes", "models")
+_ACTIONS = ("workdir", "compare", "votes", "models", "shipped")
 
 
 def define_flags() -> None:
@@ -27,6 +31,11 @@ def define_flags() -> None:
   flags.DEFINE_list("compare", None, "Runs or folders of images: a page for a blind vote.")
   flags.DEFINE_list("votes", None, "CSV files that the page of --compare exported.")
   flags.DEFINE_bool("models", False, "Every network: parameters, cost, how it may be run.")
+  flags.DEFINE_bool("shipped", False, "The networks that ship, beside rivals.")
+  flags.DEFINE_list("pairs", [], "Folders with low/ and high/, for --shipped.")
+  flags.DEFINE_string("night", None, "Folder of night videos, for --shipped.")
+  flags.DEFINE_list("rivals", [], "Further methods for --shipped: MODEL or NAME=MODEL.")
+  flags.DEFINE_bool("speed", False, "Measure frames/s too, for --shipped.")
   flags.DEFINE_string("out", None, "Folder for the page; made if it is not there.")
   flags.DEFINE_string("split", None, "Split whose clips --compare shows, if not that of tests.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
@@ -50,6 +59,35 @@ def output_folder(name: str | None) -> Path:
   return out
 
 
+def report_shipped(values: flags.FlagValues) -> Path:
+  """What --shipped does; returns the page.
+
+  Raises:
+    UserError: a flag names what is not there.
+  """
+  from experiments.reporting import shipped
+  from llve_jax import methods
+  from llve_jax.methods.classic import CLASSIC
+  from llve_jax.zoo.shipped import SHIPPED
+
+  folders = {Path(folder).name: Path(folder) for folder in values.pairs}
+  if not folders and values.night is None:
+    raise UserError("--shipped needs --pairs=DIR[,DIR] or --night=DIR: what to score on")
+  named = {name: name for name in CLASSIC}
+  for entry in values.rivals:
+    name, equals, model = entry.partition("=")
+    named[name if equals else Path(entry).stem] = model if equals else entry
+  rows = []
+  for name, model in (named | {name: name for name in SHIPPED}).items():
+    row = methods.load(model)
+    row.name = name
+    rows.append(row)
+  night = None if values.night is None else Path(values.night)
+  return shipped.write(
+    rows, output_folder(values.out), pairs_in=folders, clips_in=night, speeds=values.speed
+  )
+
+
 def main(argv: Sequence[str]) -> None:
   """Does what the one flag of `_ACTIONS` says."""
   values = flags.FLAGS
@@ -59,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
   if len(asked) != 1:
     found = " and ".join(f"--{name}" for name in asked) or "none"
     raise UserError(
-      f"give one of --workdir=DIR, --compare=A,B, --votes=CSV, --models; {found} given"
+      f"give one of --workdir=DIR, --compare=A,B, --votes=CSV, --models, --shipped; {found} given"
     )
   # Imported where used: one needs JAX, one plots, one only reads text.
   if values.models:
@@ -71,6 +109,8 @@ def main(argv: Sequence[str]) -> None:
     from experiments.reporting import votes
 
     print(votes.table(votes.read([Path(name) for name in values.votes])))
+  elif values.shipped:
+    print(report_shipped(values))
   elif values.workdir:
     from experiments.reporting import collect, page
 

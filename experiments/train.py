@@ -13,39 +13,30 @@ state is saved; 76 another process of the run was lost. After 75 and 76 the same
 """
 
 import contextlib
-import dataclasses
 import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from experiments.run.assemble import Run, initial_weights, settle_data
-from experiments.run.batches import open_split, open_stream
-from experiments.run.compiled_steps import Programs, peak_flops
+from experiments.run.attempt import Attempt
 from experiments.run.flags import check as check_flags
-from experiments.run.folder import Notes, workplace
+from experiments.run.flags import define as define_config
+from experiments.run.folder import workplace
 from experiments.run.settings import fingerprint
-from llve_jax.data import clips
 from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.errors import UserError, run_main
-from llve_jax.io.checkpoint import Checkpoints
 from llve_jax.io.compilation import enable_cache
 from llve_jax.io.platform import without_tpu
 from llve_jax.job import hosts, interrupt, maintenance
-from llve_jax.score.held_out import Scorer
-from llve_jax.train import debug, hooks, loop, mesh, plateau, tensorboard
-from llve_jax.train.clock import STEPS, Clock
-from llve_jax.train.meter import Meter
-from llve_jax.train.state import State, parameter_count
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
+CONFIG = define_config("Configuration, FILE[:VARIANT,...].")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints, logs and weights.")
 ALLOW_CHANGES = flags.DEFINE_bool(
   "allow_changes", False, "Go on with a run under other settings than it was begun with."
@@ -55,26 +46,6 @@ COORDINATOR = flags.DEFINE_string(
 )
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes make the run.")
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
-
-# Kept with the memory of the hooks: the step after which they were cut short by a stop.
-PENDING = "pending"
-
-
-def first_state(run: Run, device_mesh: jax.sharding.Mesh, programs: Programs) -> State:
-  """A fresh state, or one that begins with other weights (`train.init_from`)."""
-  placement = dataclasses.replace(programs.placement, frozen=())
-  state = mesh.create_on(device_mesh, run.init, placement)
-  if path := run.config.train.init_from:
-    variables = initial_weights(path, state.generator.variables, part=run.config.train.init_part)
-    generator = dataclasses.replace(
-      state.generator,
-      params=variables["params"],
-      batch_stats=variables.get("batch_stats", {}),
-    )
-    state = dataclasses.replace(state, generator=generator, average=variables)
-    # Each leaf anew, since the step gives the memory of all of them away.
-    state = jax.tree.map(lambda x, place: jax.device_put(x, place).copy(), state, placement)
-  return state
 
 
 def train(
@@ -95,143 +66,10 @@ def train(
   Raises:
     Interrupted: the run was asked to stop. Its state has been saved, unless it had only begun.
   """
-  stop = interrupt.Interrupt() if stop is None else stop
-  clock = Clock()
-  run = Run(config)
-  kind = run.traits.input_kind
-  settle_data(config, kind)
-  device_mesh = mesh.make_mesh(mesh.first_devices(config.mesh.data), rows=config.mesh.rows)
-  mesh.check_batch(config.data.batch, device_mesh)
-  stream = open_stream(config, kind, device_mesh, getattr(run.traits, "context", 0))
-  tested = config.test_data if config.test_data.name else config.data
-  held_out = open_split(tested, tested.validation)
-  clips.check_scorable(held_out, kind)
-  scorer = Scorer(
-    run.evaluated,
-    lambda: clips.test_clips(held_out, kind=kind, keep_negatives=config.data.keep_negatives),
-    protocol=config.eval.protocol,
-    batch=config.eval.batch,
-    max_frames=config.eval.max_frames,
-  )
-
-  def compiling(build: Callable[[], Any]) -> Any:
-    with clock.measure("compile"):
-      return stop.run(build)
-
-  def evaluated(variables: Any) -> tuple[dict[str, float], dict[str, Any]]:
-    metrics, pictures = stop.run(scorer, variables)
-    # All decide by the same numbers, to the last bit.
-    return hosts.broadcast(metrics), pictures
-
-  programs = Programs(run, device_mesh, stream.shapes, stream.height, compiling)
-  settings = config.train
-  with contextlib.ExitStack() as stack:
-    stack.callback(stream.iterator.close)
-    # Refused settings leave the folder as it was.
-    stack.enter_context(workplace(workdir, config, allow_changes=allow_changes))
-    checkpoints = Checkpoints(
-      workdir / "checkpoints",
-      keep=settings.keep,
-      keep_every=settings.keep_every,
-      keep_best=settings.keep_best,
-    )
-    stack.callback(checkpoints.close)
-    memory: dict[str, Any] = {}
-    if checkpoints.latest is None:
-      state = compiling(lambda: first_state(run, device_mesh, programs))
-    else:
-      with clock.measure("restore"):
-        expected = dataclasses.replace(programs.state, frozen=())
-        state, memory = checkpoints.restore(expected, stream.iterator)
-      print(f"resuming from step {int(state.step)} of {run.steps}", flush=True)
-    start = int(state.step)
-    frozen = jax.device_put(run.frozen, mesh.replicated(device_mesh))
-    state = dataclasses.replace(state, frozen=frozen)
-    print(
-      f"{config.name}: {parameter_count(state.generator.params):,} parameters, "
-      f"{run.steps - start} steps of {config.data.batch} clips on {device_mesh.size} "
-      f"{jax.devices()[0].platform} device(s); compiling first, once",
-      flush=True,
-    )
-
-    notes = Notes(workdir, config)
-    writer = stack.enter_context(notes.writer(start))
-    meter = Meter(
-      writer,
-      clock,
-      journal=notes.journal(start, sum(clock.totals.values())),
-      flops=programs.flops,
-      chips=device_mesh.size,
-      peak=peak_flops(device_mesh),
-    )
-    process = jax.process_index() if jax.process_count() > 1 else None
-    log = hooks.Log(
-      writer,
-      meter,
-      total=run.steps,
-      every=settings.log_every,
-      also=(config.eval.every, settings.save_every),
-      explain=debug.DebugBatch(stream.at, workdir, process=process),
-    )
-    evaluate = hooks.Evaluate(
-      writer,
-      clock,
-      evaluated,
-      notes.keep_best(run.kwargs),
-      memory,
-      every=config.eval.every,
-      publish=notes.keep_history,
-      fetch=mesh.fetch,
-    )
-    watch = plateau.Plateau(
-      memory, halve_after=settings.halve_after, stop_after=settings.stop_after
-    )
-    save = hooks.Save(checkpoints, stream.iterator, clock, memory, every=settings.save_every)
-    events: list[loop.Hook] = [log, evaluate, watch, save]
-    if config.profile:
-      events.append(tensorboard.Profile(str(workdir / "tensorboard"), first=config.profile))
-    resumed: list[loop.Hook] = [evaluate, watch, save]
-    if memory.pop(PENDING, None) != start:
-      resumed = []
-    vote = hosts.Vote(device_mesh)
-
-    def stopping() -> bool:
-      vote.cast(stop.requested)
-      return vote.outcome()
-
-    with clock.measure(STEPS):
-      outcome = loop.run(
-        state,
-        programs,
-        stream.batches,
-        start=start,
-        stop=run.steps,
-        hooks=events,
-        cut_short=resumed,
-        clock=clock,
-        finished=lambda: watch.finished,
-        stopping=stopping,
-      )
-    if outcome.stopped:
-      reason = stop.reason or hosts.asked()
-      if outcome.pending:
-        memory[PENDING] = outcome.step
-      if outcome.step > start:
-        log.flush(outcome.step)
-        save.now(outcome.step, outcome.state)
-        print(f"stopped after step {outcome.step}, saving: {reason}", flush=True)
-      with clock.measure("save"):
-        checkpoints.wait()
-      notes.end(outcome.step, "stopped", clock.lap())
-      raise interrupt.Interrupted(reason)
-    if "last" not in memory:  # a run that was stopped before its first evaluation, and cut short
-      evaluate(outcome.step, outcome.state, {}, last=True)
-    tensorboard.add_hyperparameters(writer, config.to_dict(), memory["last"])
-    with clock.measure("save"):
-      checkpoints.wait()
-    notes.end(outcome.step, "done", clock.lap())
-    result = {**memory["last"], "best": memory["best"], "protocol": config.eval.protocol}
-    return {**result, "run": meter.summary()}
+  attempt = Attempt(config, workdir, interrupt.Interrupt() if stop is None else stop)
+  # Refused settings leave the folder as it was.
+  with contextlib.closing(attempt), workplace(workdir, config, allow_changes=allow_changes):
+    return attempt()
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Every test sees eight CPU devices, strict promotion and one shared compilation cache."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -30,6 +31,45 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
+# Files and folders all of whose tests are marked slow: they train, export, build data sets or start
+# processes. Single tests are marked where they are. `make test` prints the slowest.
+SLOW = (
+  "test_configs.py",
+  "test_end_to_end.py",
+  "enhance",
+  "experiments/test_check_data.py",
+  "experiments/test_evaluate.py",
+  "experiments/test_feed.py",
+  "experiments/test_kill.py",
+  "experiments/test_plan.py",
+  "experiments/test_report.py",
+  "experiments/test_sweep.py",
+  "export",
+  "io/test_checkpoint_again.py",
+  "io/test_checkpoint_damage.py",
+  "job/test_hosts.py",
+  "job/test_interrupt.py",
+  "launch",
+  "losses/test_loss_contract.py",
+  "losses/test_vgg.py",
+  "metrics/test_perceptual.py",
+  "models",
+  "prepare",
+  "tfds_builders",
+  "train/steps",
+  "train/test_loop.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  """Marks the tests of `SLOW`, and puts the longest first, so that no worker ends with one."""
+  here = Path(__file__).parent
+  slow = [here / name for name in SLOW]
+  for item in items:
+    if any(place == item.path or place in item.path.parents for place in slow):
+      item.add_marker(pytest.mark.slow)
+  items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
 
 @pytest.fixture(scope="module")
 def standard_promotion() -> Iterator[None]:
@@ -43,13 +83,29 @@ BUILDERS = Path(__file__).parents[1] / "tfds_builders"
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-  """A folder with a prepared dark_clips, configuration `tiny`: 8 train and 9 test examples."""
+  """A folder with a prepared dark_clips, configuration `tiny`.
+
+  It has 8 examples to train, 6 to validate and 9 to test. The first of several workers that needs
+  it builds it for all.
+  """
+  base = tmp_path_factory.getbasetemp()
+  base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+  folder, built = base / "tfds", base / "tfds.built"
+  with open(base / "tfds.lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not built.exists():
+      build_dark_clips(folder)
+      built.touch()
+  return folder
+
+
+def build_dark_clips(folder: Path) -> None:
   sys.path.insert(0, str(BUILDERS))
   try:
     from dark_clips import dark_clips_dataset_builder as module
   finally:
     sys.path.remove(str(BUILDERS))
-  folder = tmp_path_factory.mktemp("tfds")
-  config = module.DarkClipsConfig(name="tiny", max_height=48, max_frames=12, segment=5, passes=2)
+  config = module.DarkClipsConfig(
+    name="tiny", held_back=1, max_height=48, max_frames=12, segment=5, passes=2
+  )
   module.Builder(data_dir=folder, config=config).download_and_prepare()
-  return folder

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from experiments import train
 from experiments.configs import turntable_gan
+from experiments.run import attempt
 from experiments.run.assemble import Run, settle_data
 from experiments.run.compiled_steps import Programs
 from llve_jax.errors import UserError
@@ -250,10 +251,36 @@ def test_asking_for_dark_clips_is_enough(name: str) -> None:
   settle_data(config, kind)
   raw = {"srgb": "holdout_carphone"}.get(kind, "raw")
   assert config.data.config == ("raw_static" if name == "smid" else raw)
-  assert (config.data.train, config.data.validation) == ("train", "test")
+  assert (config.data.train, config.data.validation) == ("train", "validation")
   assert config.data.partner in ("", "train")
   assert config.test_data.name == ("dark_clips" if name == "smid" else "")
   assert not config.test_data.name or config.test_data.config == raw
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize(("name", "variant"), every_variant())
+def test_nothing_chooses_weights_by_the_test_split(
+  name: str, variant: str, embedded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """What a run opens: as it is, and where only the name of another data set is given."""
+  config = config_of(name, variant)
+  if embedded:
+    config.data.name = "dark_clips"
+  run = Run(config)
+  settle_data(config, run.traits.input_kind)
+  opened: list[tuple[str, str]] = []
+
+  def open_split(settings: Any, split: str) -> str:
+    opened.append((settings["name"], split))
+    return split
+
+  monkeypatch.setattr(attempt, "open_split", open_split)
+  monkeypatch.setattr(attempt.clips, "check_scorable", lambda source, kind: None)
+  attempt.open_scorer(run)
+  assert [split for _, split in opened] == ["validation"]
+  assert opened[0][0] not in ("", "unpaired_images")
+  for split in (config.data.train, config.data.partner):
+    assert split.startswith("train") or not split
 
 
 def test_what_was_asked_for_beside_the_name_is_kept() -> None:

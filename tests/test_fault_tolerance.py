@@ -28,6 +28,7 @@ def arguments(data_dir: Path, steps: int = 60) -> list[str]:
   return [f"--config={kill.CONFIG}", *kill.SMALL, f"--config.train.steps={steps}", *own]
 
 
+@pytest.mark.timeout(900)
 def test_three_kills_change_no_bit(data_dir: Path, tmp_path: Path) -> None:
   """A GAN with two phases, a real process; docs/FAULTS.md has twenty kills, and twenty SIGTERMs."""
   found = kill.kill_test(arguments(data_dir), tmp_path, kills=3, seed=2)

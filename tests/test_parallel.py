@@ -1,5 +1,6 @@
 """One device, eight, rows of devices, split parameters: the same run, for every kind of step."""
 
+import functools
 import json
 import sys
 
@@ -16,6 +17,12 @@ FURTHER = {
   "siamese": {"1x4": {"devices": 4, "rows": 4}},  # 30 rows: two are filled up
   "paired_gan": {"8x1, split parameters": {"devices": 8, "parameters": "fsdp"}},
 }
+
+
+@functools.cache
+def on_one_device(name: str) -> list[dict[str, float]]:
+  """What every other way has to give."""
+  return losses(name, jax.devices()[:1])
 
 
 def largest_differences(
@@ -44,9 +51,10 @@ def assert_same(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
-  expected = losses(name, jax.devices()[:1])
+  expected = on_one_device(name)
   for title, given in {**MESHES, **FURTHER.get(name, {})}.items():
     options = dict(given)
     devices = jax.devices()[: options.pop("devices")]
@@ -54,6 +62,7 @@ def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_give_the_losses_of_one_device() -> None:
   """Four devices each. Over eight rows both processes hold parts of the same clips."""
   asked = [*CONFIGS, "supervised:8"]
@@ -63,4 +72,4 @@ def test_two_processes_give_the_losses_of_one_device() -> None:
   found = json.loads(first.out.splitlines()[-1])
   for name in asked:
     kind = name.partition(":")[0]
-    assert_same(f"2 processes, {name}", kind, found[name], losses(kind, jax.devices()[:1]))
+    assert_same(f"2 processes, {name}", kind, found[name], on_one_device(kind))

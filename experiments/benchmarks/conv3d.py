@@ -23,6 +23,7 @@ from jax import lax
 
 from llve_jax.models.conv_lstm import ReportCell
 from llve_jax.models.unet3d import UNet3D
+from llve_jax.ops.convolution import convolve
 from llve_jax.ops.resize import bilinear_double, transposed_conv_double
 from llve_jax.ops.temporal_conv import conv3d, conv3d_taps
 
@@ -116,6 +117,24 @@ def recurrence() -> tuple[Inputs, list[Form]]:
   return (maps, variables), [scanned, unrolled, by_hand]
 
 
+def looped() -> tuple[Inputs, list[Form]]:
+  """A 3 x 3 convolution in a loop of the compiler: with gradients of ours, with those of JAX."""
+  maps = drawn(1, FLAGS.frames, FLAGS.side, FLAGS.side, 32)
+  kernel = drawn(3, 3, 32, 16, scale=288**-0.5)
+  names = ("NHWC", "HWIO", "NHWC")
+
+  def scanned(maps: Any, kernel: Any, convolution: Any) -> jax.Array:
+    def step(none: tuple[()], images: Any) -> Any:
+      return none, convolution(images, kernel, (1, 1), "SAME", dimension_numbers=names)
+
+    return lax.scan(step, (), maps)[1]
+
+  return (maps, kernel), [
+    lambda maps, kernel, form=form: scanned(maps, kernel, form)
+    for form in (convolve, lax.conv_general_dilated)
+  ]
+
+
 # Name: (its forms, whether they give the same numbers, how to make inputs and functions).
 FORMS3D = ("taps", "conv3d")
 DOUBLES = ("transposed", "resize + conv", "lax.conv_transpose")
@@ -130,6 +149,7 @@ CASES: dict[str, tuple[Sequence[str], bool, Callable[[], tuple[Inputs, list[Form
   "unet3d, base 16, side / 2": (FORMS3D, True, network),
   "double 64 -> 32 channels, side / 2": (DOUBLES, False, lambda: doubling(64, 2)),
   "double 256 -> 128 channels, side / 8": (DOUBLES, False, lambda: doubling(256, 8)),
+  "conv 3x3 in a loop, 32 -> 16 channels": (("ours", "lax"), True, looped),
   "conv_lstm cell, side / 2": (("scan", "scan, unrolled", "loop of Python"), True, recurrence),
 }
 

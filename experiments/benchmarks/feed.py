@@ -28,17 +28,18 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from experiments.benchmarks import feeding
 from experiments.run.batches import settings_of
 from experiments.run.flags import check as check_flags
+from experiments.run.flags import define as define_config
 from llve_jax import models
 from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.data.source import Source, open_split
 from llve_jax.errors import UserError, run_main
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration, FILE[:VARIANT,...].")
+CONFIG = define_config("Configuration, FILE[:VARIANT,...].")
 STORED = flags.DEFINE_string(
   "stored", "", "Synthetic frames, HEIGHTxWIDTH; else as the data set's."
 )

@@ -33,8 +33,7 @@ from llve_jax.data.source import Source, open_split
 from llve_jax.ops import degrade
 from llve_jax.shapes import Frames8
 from tfds_builders.base import schema
-from tfds_builders.dark_clips import dark_clips_dataset_builder as dark_clips
-from tfds_builders.dark_clips import raw
+from tfds_builders.dark_clips import footage, raw
 
 FLAGS = flags.FLAGS
 _THREADS = flags.DEFINE_integer("threads", 2, "Batches prepared at the same time.", lower_bound=0)
@@ -139,8 +138,8 @@ def main(argv: Sequence[str]) -> None:
   del argv
   logging.set_verbosity(logging.ERROR)
   tfds.disable_progress_bar()
-  bikes, _ = dark_clips.read_clip("bikes", 180, 8 * _SEGMENT)
-  bunny, _ = dark_clips.read_clip("bigbuckbunny", 720, 4 * _SEGMENT)
+  bikes, _ = footage.read_clip("bikes", 180, 8 * _SEGMENT)
+  bunny, _ = footage.read_clip("bigbuckbunny", 720, 4 * _SEGMENT)
   bunny = bunny[:, 104:616, 300:980]
   cases = [("pairs", bikes, pairs, 180), ("mosaics", bunny, mosaics, 256)]
   with tempfile.TemporaryDirectory() as temporary:

@@ -32,7 +32,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "dir": "",  # where `tfds build` put it; empty: TFDS's own default
         "train": "train",
         "partner": "",  # unpaired training: the split of bright images
-        "validation": "test",  # the split that is scored on the way
+        "validation": "validation",  # scored on the way; it chooses weights, so never "test"
         "batch": 4,  # clips, over all devices
         "frames": 1,
         "crop": 128,  # side in pixels of the input; of a Bayer mosaic, packed ones
@@ -49,7 +49,12 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       },
       # Another data set to evaluate on, where the first has no targets; empty: the same.
       "test_data": {"name": "", "config": "", "dir": "", "validation": "validation"},
-      "model": {"name": model, "kwargs": dict(kwargs), "dtype": "float32"},
+      "model": {
+        "name": model,
+        "kwargs": dict(kwargs),
+        "dtype": "float32",
+        "encoder_weights": "",  # torchvision's ResNet (.pth), for networks of System B
+      },
       "step": {"name": "supervised", "options": {}},
       "critics": {},
       # Each phase lasts until that fraction of the run.
@@ -155,7 +160,7 @@ def embedded(config: ConfigDict) -> None:
   config.vgg19.fallback = True
   config.data.name = "dark_clips"
   config.data.config = ""
-  config.data.validation = "test"
+  config.data.validation = "validation"
 
 
 def smoke(config: ConfigDict) -> None:

@@ -23,7 +23,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("clstm", "smid", "conv_lstm", form="report")
-  config.data.validation = "validation"
   config.data.batch = 2
   config.data.frames = 5
   config.data.crop = 448  # the size the report's card held is not given

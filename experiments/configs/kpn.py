@@ -22,7 +22,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("kpn", "smid", "kpn", form="pytorch", input_kind="raw_rgb")
-  config.data.validation = "validation"
   config.data.batch = 16
   config.data.frames = 8
   config.data.crop = 128

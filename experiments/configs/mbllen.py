@@ -11,8 +11,6 @@ published training pictures could not be had here: not reproduced; its published
 
 The perceptual term looks through VGG-19: name its weights (`--config.vgg19.file=FILE`).
 
-Where pairs have no split "validation" (LOL has none): `--config.data.validation=test`.
-
 Variants, joined by commas:
   paper released         losses as the paper says (default), or as the released program has them
   quick smoke pod        sizes
@@ -25,7 +23,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("mbllen", "paired_images", "mbllen")
-  config.data.validation = "validation"
   config.data.batch = 16
   config.data.crop = 256
   config.data.augment = "flip"

@@ -21,7 +21,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("mbllven", "smoid", "mbllven")
-  config.data.validation = "validation"
   config.data.batch = 1
   config.data.frames = 16
   config.data.crop = 112  # packed: planes of 224

@@ -40,7 +40,7 @@ def _base() -> ConfigDict:
   config.data.batch = 8
   config.data.crop = 96
   config.data.darken.update(night=0.2, untouched=0.15)
-  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="test")
+  config.test_data.update(name="dark_clips", config="holdout_carphone", validation="validation")
   config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.2})
   config.optimizer.rate = 1e-3
   config.optimizer.beta2 = 0.99

@@ -7,8 +7,6 @@ reproduced; its published weights load with `python -m llve_jax.zoo.import_weigh
   python -m experiments.train --config=experiments/configs/sci.py --workdir=/tmp/sci
   ... --config=experiments/configs/sci.py:smoke      # a minute on a CPU, mostly compiling
 
-Where pairs have no split "validation" (LOL has none): `--config.data.validation=test`.
-
 Variants, joined by commas:
   quick smoke pod        sizes
 """
@@ -20,7 +18,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("sci", "paired_images", "sci", stages=3)
-  config.data.validation = "validation"
   config.data.batch = 1
   config.data.crop = 256
   config.data.augment = "none"

@@ -23,7 +23,6 @@ from experiments.configs import base
 def _base() -> ConfigDict:
   config = base.base("sid", "sid", "sid_unet", input_kind="bayer")
   config.data.config = "sony"
-  config.data.validation = "validation"
   config.data.batch = 1
   config.data.crop = 512
   config.data.augment = "flip"

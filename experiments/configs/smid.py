@@ -29,7 +29,6 @@ from experiments.configs import base
 def _base() -> ConfigDict:
   config = base.base("smid", "smid", "smid_resunet")
   config.data.config = "static"
-  config.data.validation = "validation"
   config.data.batch = 1
   config.data.frames = 2
   config.data.crop = 896  # published: whole frames of 918x1374

@@ -33,7 +33,6 @@ STEPS = 60 * 125 * 46
 
 def _base() -> ConfigDict:
   config = base.base("unet3d", "smoid", "unet3d", depth=3, base=32)
-  config.data.validation = "validation"
   config.data.batch = 1
   config.data.frames = 16
   config.data.crop = 128

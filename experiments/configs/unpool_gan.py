@@ -20,7 +20,6 @@ from experiments.configs import base
 def _base() -> ConfigDict:
   config = base.base("unpool_gan", "sid", "unpool_unet")
   config.data.config = "srgb_darkest"
-  config.data.validation = "validation"
   config.data.batch = 32
   config.data.crop = 100
   config.data.augment = "flip"

@@ -7,8 +7,6 @@ reproduced; its published weights load with `python -m llve_jax.zoo.import_weigh
   python -m experiments.train --config=experiments/configs/zero_dce.py --workdir=/tmp/zero_dce
   ... --config=experiments/configs/zero_dce.py:smoke      # a minute on a CPU, mostly compiling
 
-Where pairs have no split "validation" (LOL has none): `--config.data.validation=test`.
-
 Variants, joined by commas:
   paper released         the losses of the equations (default), or of the program
   quick smoke pod        sizes
@@ -21,7 +19,6 @@ from experiments.configs import base
 
 def _base() -> ConfigDict:
   config = base.base("zero_dce", "paired_images", "zero_dce")
-  config.data.validation = "validation"
   config.data.batch = 8
   config.data.crop = 256  # published: whole pictures, resized to 512
   config.data.augment = "none"

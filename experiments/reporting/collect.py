@@ -9,11 +9,11 @@ from typing import Any
 
 from experiments.reporting.tables import TABLES
 from llve_jax.errors import UserError
-from llve_jax.zoo.trained import BEST
+from llve_jax.io.run_folder import BEST, CHECKPOINTS, HISTORY, SETTINGS
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class RunResults:
   """One run folder; what is not there yet is empty.
 
   Attributes:
@@ -59,9 +59,9 @@ class Run:
   def files(self) -> dict[str, Path]:
     """What a reader may want to open, of what is there: caption -> path."""
     named = {
-      "config": self.folder / "config.json",
+      "config": self.folder / SETTINGS,
       "weights": self.folder / BEST,
-      "checkpoints": self.folder / "checkpoints",
+      "checkpoints": self.folder / CHECKPOINTS,
       "scores": self.folder / "evaluation" / "metrics.json",
       "log": self.folder / "train.log",
     }
@@ -77,10 +77,10 @@ class RowRuns:
   config: str
   published: Mapping[str, float]
   note: str
-  runs: list[Run]
+  runs: list[RunResults]
 
   @property
-  def scored(self) -> list[Run]:
+  def scored(self) -> list[RunResults]:
     """The runs that have figures."""
     return [run for run in self.runs if run.metrics]
 
@@ -105,7 +105,7 @@ class TableRuns:
   settings: list[str]
 
   @property
-  def scored(self) -> list[Run]:
+  def scored(self) -> list[RunResults]:
     """The runs of all rows that have figures."""
     return [run for row in self.rows for run in row.scored]
 
@@ -116,7 +116,7 @@ def collect(workdir: Path) -> list[TableRuns]:
   Raises:
     UserError: neither of them is in the folder, or a file there is damaged.
   """
-  if (workdir / "config.json").is_file():
+  if (workdir / SETTINGS).is_file():
     return [_single(workdir)]
   order = list(TABLES)
   found = sorted(
@@ -131,21 +131,21 @@ def collect(workdir: Path) -> list[TableRuns]:
   return [_table(path, workdir) for path in found]
 
 
-def read_run(folder: Path, seed: str = "") -> Run:
+def read_run(folder: Path, seed: str = "") -> RunResults:
   """Reads one run folder, as far as it is there.
 
   Raises:
     UserError: a file is damaged; its name and what was expected are said.
   """
   evaluation = folder / "evaluation"
-  config = _json(folder / "config.json", dict)
+  config = _json(folder / SETTINGS, dict)
   report = _json(evaluation / "metrics.json", dict)
-  history = _json(folder / "history.json", list)
+  history = _json(folder / HISTORY, list)
   if not all(isinstance(entry, dict) and "step" in entry for entry in history):
-    raise UserError(f'{folder / "history.json"}: expected a list of {{"step": ..., ...}}')
+    raise UserError(f'{folder / HISTORY}: expected a list of {{"step": ..., ...}}')
   method = report.get("methods", {}).get(report.get("method"), {})
   own = {name: value for name, value in method.items() if name != "identical_frames"}
-  return Run(
+  return RunResults(
     folder=folder,
     seed=seed or str(config.get("seed", "")),
     config=config,

@@ -22,6 +22,7 @@ from experiments.reporting.page import templates
 from llve_jax.errors import UserError
 from llve_jax.io.atomic import replacing
 from llve_jax.io.images import IMAGE_SUFFIXES, read_image
+from llve_jax.io.run_folder import SETTINGS
 from llve_jax.shapes import Frames8
 
 _WIDTH, _QUALITY = 640, 92
@@ -29,7 +30,7 @@ _RATE = 15.0  # frames per second, where nobody says
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
+class Excerpt:
   """The middle frames of one clip by one method: uint8 [t, h, w, 3], and how fast they follow."""
 
   clip: str
@@ -39,10 +40,10 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """A method to compare: its name, and (number of frames) -> its clips' windows, one by one."""
+  """A method to compare: its name, and (number of frames) -> its clips' excerpts, one by one."""
 
   name: str
-  windows: Callable[[int], Iterator[Window]]
+  excerpts: Callable[[int], Iterator[Excerpt]]
 
 
 def open_sources(given: Sequence[str], *, split: str | None, data_dir: str | None) -> list[Source]:
@@ -71,7 +72,7 @@ def _name(folder: Path) -> str:
 
 
 def _open(name: str, folder: Path, split: str | None, data_dir: str | None) -> Source:
-  if (folder / "config.json").is_file():
+  if (folder / SETTINGS).is_file():
     return Source(name, _of_run(folder, split, data_dir))
   if folder.is_dir() and (clips := _images(folder)):
     return Source(name, lambda count: _of_images(clips, count))
@@ -83,24 +84,23 @@ def _open(name: str, folder: Path, split: str | None, data_dir: str | None) -> S
 
 def _of_run(
   folder: Path, split: str | None, data_dir: str | None
-) -> Callable[[int], Iterator[Window]]:
+) -> Callable[[int], Iterator[Excerpt]]:
   # Folders of images need none of these, and they take seconds.
-  from experiments import evaluate
-  from llve_jax.methods.clips import network_method
-  from llve_jax.score.score import clip_key
-  from llve_jax.zoo import trained
+  from experiments.run import tested
+  from llve_jax import methods
+  from llve_jax.score.score import clip_key, taken_by
 
-  network = trained.load(folder)
-  config = evaluate.trained_config(folder)
-  clips = evaluate.split_clips(evaluate.tested(config), split, data_dir, network.traits.input_kind)
+  method = methods.load(folder)
+  config = tested.trained_config(str(folder))
+  clips = tested.split_clips(tested.tested(config), split, data_dir, method.takes)
 
-  def windows(count: int) -> Iterator[Window]:
-    method = network_method(network)
+  def excerpts(count: int) -> Iterator[Excerpt]:
     for clip in clips():
       # All frames, since a network may remember those before.
-      yield Window(clip_key(clip), _middle(method(clip), count), clip.fps or _RATE)
+      frames = method(taken_by(method, clip))
+      yield Excerpt(clip_key(clip), _middle(frames, count), clip.fps or _RATE)
 
-  return windows
+  return excerpts
 
 
 def _images(folder: Path) -> dict[str, list[Path]]:
@@ -119,9 +119,9 @@ def _numbers(path: Path) -> tuple[list[int], str]:
   return [int(number) for number in re.findall(r"\d+", path.stem)], path.stem
 
 
-def _of_images(clips: dict[str, list[Path]], count: int) -> Iterator[Window]:
+def _of_images(clips: dict[str, list[Path]], count: int) -> Iterator[Excerpt]:
   for clip, paths in clips.items():
-    yield Window(clip, np.stack([read_image(path) for path in _middle(paths, count)]), _RATE)
+    yield Excerpt(clip, np.stack([read_image(path) for path in _middle(paths, count)]), _RATE)
 
 
 def _middle(sequence: Any, count: int) -> Any:
@@ -142,24 +142,24 @@ def write(sources: Sequence[Source], out: Path, *, clips: int, frames: int) -> P
   Raises:
     UserError: no clip that all sources have, or results of one clip that differ in size.
   """
-  windows = [{each.clip: each for each in source.windows(frames)} for source in sources]
-  common = [clip for clip in windows[0] if all(clip in each for each in windows)]
+  excerpts = [{each.clip: each for each in source.excerpts(frames)} for source in sources]
+  common = [clip for clip in excerpts[0] if all(clip in each for each in excerpts)]
   if not common:
     found = "; ".join(
       f"{source.name}: {', '.join(list(each)[:5]) or 'none'}"
-      for source, each in zip(sources, windows, strict=True)
+      for source, each in zip(sources, excerpts, strict=True)
     )
     raise UserError(f"--compare: no clip that all have; their clips are {found}")
   spread = np.linspace(0, len(common) - 1, min(clips, len(common))).round().astype(int)
   chosen = [common[index] for index in spread]
   for clip in chosen:
     shapes = {
-      source.name: each[clip].frames.shape for source, each in zip(sources, windows, strict=True)
+      source.name: each[clip].frames.shape for source, each in zip(sources, excerpts, strict=True)
     }
     if len(set(shapes.values())) > 1:
       told = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
       raise UserError(f"--compare: results of clip {clip} differ in size or length: {told}")
-  page = content([source.name for source in sources], windows, chosen)
+  page = content([source.name for source in sources], excerpts, chosen)
   path = out / "compare.html"
   with replacing(path) as temporary:
     text = templates().get_template("compare.html.j2").render(content=page)
@@ -168,7 +168,7 @@ def write(sources: Sequence[Source], out: Path, *, clips: int, frames: int) -> P
 
 
 def content(
-  names: Sequence[str], windows: Sequence[Mapping[str, Window]], clips: Sequence[str]
+  names: Sequence[str], excerpts: Sequence[Mapping[str, Excerpt]], clips: Sequence[str]
 ) -> dict[str, Any]:
   """What the page's program works on.
 
@@ -181,10 +181,10 @@ def content(
   shown: list[dict[str, Any]] = [
     {
       "name": clip,
-      "fps": windows[0][clip].fps,
+      "fps": excerpts[0][clip].fps,
       "frames": [
         [pictures.embed(frame, width=_WIDTH, quality=_QUALITY).uri for frame in each[clip].frames]
-        for each in windows
+        for each in excerpts
       ],
     }
     for clip in clips

@@ -13,12 +13,10 @@ from llve_jax import models
 from llve_jax.models.contract import CHANNELS
 
 _HEIGHT, _WIDTH = 720, 1280
-# Sensor pixels along a side for one pixel of the packed input.
-_PACKING = {"bayer": 2, "xtrans": 3}
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class NetworkRow:
   """What is said about one network at its default size.
 
   Attributes:
@@ -42,7 +40,7 @@ class Row:
   title: str
 
 
-def describe(name: str, arguments: Mapping[str, Any] | None = None) -> Row:
+def describe(name: str, arguments: Mapping[str, Any] | None = None) -> NetworkRow:
   """Builds a network abstractly and counts; nothing is computed.
 
   Args:
@@ -51,13 +49,13 @@ def describe(name: str, arguments: Mapping[str, Any] | None = None) -> Row:
   """
   module = models.build(name, **(arguments or {}))
   traits: Any = module.traits
-  packing = _PACKING.get(traits.input_kind, 1)
+  packing = traits.packing
   frames = traits.least_frames
   shape = (1, frames, _HEIGHT // packing, _WIDTH // packing, CHANNELS[traits.input_kind])
   clip = jax.ShapeDtypeStruct(shape, jnp.float32)
   variables = jax.eval_shape(module.init, jax.random.key(0), clip)
   parameters = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-  return Row(
+  return NetworkRow(
     name=name,
     parameters=parameters,
     macs=_operations(module, variables, clip) / 2 / frames,
@@ -69,7 +67,7 @@ def describe(name: str, arguments: Mapping[str, Any] | None = None) -> Row:
   )
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[NetworkRow]) -> str:
   """The rows as a Markdown table."""
   lines = [
     f"Per frame of {_WIDTH}x{_HEIGHT} pixels of the sensor; multiply-accumulates by XLA's count.",

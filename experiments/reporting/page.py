@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from experiments.reporting import exhibits, ranking
-from experiments.reporting.collect import RowRuns, Run, TableRuns
+from experiments.reporting.collect import RowRuns, RunResults, TableRuns
 from experiments.reporting.measures import NOTHING, Summary, measure, summarize
 from experiments.sweep import DATA_DIRS
 from llve_jax.io.atomic import replacing
@@ -163,14 +163,14 @@ def with_spread(name: str, figure: Summary) -> str:
   return f"{measure(name).text(figure.mean)} ± {measure(name).text(figure.spread)}"
 
 
-def _data(run: Run) -> str:
+def _data(run: RunResults) -> str:
   """What a run was scored on."""
   about = run.report.get("about", {})
   kind = f" as {about['kind']}" if "kind" in about else ""
   return f"{about.get('data')}/{about.get('data_config')}, {about.get('split')}{kind}"
 
 
-def _protocol(run: Run) -> str:
+def _protocol(run: RunResults) -> str:
   return f"{run.report.get('protocol')}: {run.report.get('protocol_description')}"
 
 

@@ -1,28 +1,24 @@
-"""From a configuration to the parts of a run: networks, goals, optimisers, steps, data.
+"""From a configuration to the parts of a run: networks, objectives, optimisers, steps, data.
 
 The only place, beside the commands, that reads a config object. Nothing is computed here.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import ConfigDict
 
 from llve_jax import models
 from llve_jax.errors import UserError
-from llve_jax.io import bundle
 from llve_jax.train import optim
-from llve_jax.train.objective import Goal, make_goal
+from llve_jax.train.objective import Objective, make_objective
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, siamese, supervised, temporal, unpaired_gan
-from llve_jax.zoo.trained import BEST
 
-DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "test"}
+DATA_DEFAULTS = {"config": "", "train": "train", "partner": "", "validation": "validation"}
 
 STEPS: dict[str, Callable[..., Step]] = {
   "supervised": supervised.make_step,
@@ -35,8 +31,19 @@ STEPS: dict[str, Callable[..., Step]] = {
 CRITICS = {"paired_gan": ("critic",), "unpaired_gan": ("global", "local")}
 
 
+def step_options(name: str) -> dict[str, inspect.Parameter]:
+  """What may stand in `step.options` of the step called `name`."""
+  parameters = inspect.signature(STEPS[name]).parameters
+  common = ("average_decay", "accumulate")
+  return {
+    name: parameter
+    for name, parameter in parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in common
+  }
+
+
 class Run:
-  """A configuration turned into networks, goals and optimisers."""
+  """A configuration turned into networks, objectives and optimisers."""
 
   def __init__(self, config: ConfigDict):
     """Builds every part named in `config`.
@@ -60,32 +67,21 @@ class Run:
     if self.phases[-1].until != 1.0:
       raise UserError(f"the last phase ends at {self.phases[-1].until} of the run; expected 1.0")
     vgg = {"vgg19": config.vgg19.file or None, "fallback": config.vgg19.fallback}
-    self.goals = [make_goal(phase.loss.to_dict(), **vgg) for phase in self.phases]
+    self.objectives = [make_objective(phase.loss.to_dict(), **vgg) for phase in self.phases]
     self._check()
 
-    schedule = self._schedule(config.optimizer.rate)
-    self.generator_optimizer = self._optimizer(config.optimizer, schedule)
+    self.schedule = self._schedule(config.optimizer.rate)
+    self.generator_optimizer = self._optimizer(config.optimizer, self.schedule)
     updates = self._option("critic_updates", 1)
     self.critic_optimizers = {
       name: self._optimizer(critic, optim.slowed(self._schedule(critic.rate), updates))
       for name, critic in config.critics.items()
     }
-    self.step_functions = [self._make_step(goal) for goal in self.goals]
-
-  @property
-  def _parameters(self) -> dict[str, inspect.Parameter]:
-    """What may stand in step.options."""
-    parameters = inspect.signature(STEPS[self.config.step.name]).parameters
-    common = ("average_decay", "accumulate")
-    return {
-      name: parameter
-      for name, parameter in parameters.items()
-      if parameter.kind is parameter.KEYWORD_ONLY and name not in common
-    }
+    self.step_functions = [self._make_step(objective) for objective in self.objectives]
 
   def _option(self, name: str, otherwise: Any) -> Any:
     """An option of the step: as configured, or its default, or `otherwise` if it has none."""
-    parameter = self._parameters.get(name)
+    parameter = step_options(self.config.step.name).get(name)
     default = otherwise if parameter is None else parameter.default
     return self.config.step.options.get(name, default)
 
@@ -95,12 +91,12 @@ class Run:
       raise UserError(f"train.steps is {self.steps}; expected at least 1")
     if step not in STEPS:
       raise UserError(f"step.name is {step!r}; known: {', '.join(STEPS)}")
-    known = self._parameters.keys()
-    if unknown := sorted(set(options) - known):
+    known = step_options(step)
+    if unknown := sorted(set(options) - set(known)):
       raise UserError(
         f"step {step} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}"
       )
-    needed = [name for name, option in self._parameters.items() if option.default is option.empty]
+    needed = [name for name, option in known.items() if option.default is option.empty]
     if missing := sorted(set(needed) - set(options)):
       raise UserError(f"step {step} needs step.options.{', '.join(missing)}; found none")
     if set(self.critics) != set(expected := CRITICS.get(step, ())):
@@ -152,8 +148,8 @@ class Run:
     if self.config.step.name == "unpaired_gan":
       return dict(unpaired_gan.frozen())
     frozen: dict[str, Any] = {}
-    for goal in self.goals:
-      for network, weights in goal.frozen.items():
+    for objective in self.objectives:
+      for network, weights in objective.frozen.items():
         frozen[network] = {**frozen.get(network, {}), **weights}
     return frozen
 
@@ -163,8 +159,8 @@ class Run:
     scale = self.traits.scale
     image = (shape[0], scale * shape[2], scale * shape[3], 3)
     memory: dict[str, Any] = {}
-    for goal in self.goals:
-      memory |= goal.memory
+    for objective in self.objectives:
+      memory |= objective.memory
     return init_state(
       Learner(self.generator, self.generator_optimizer, shape),
       seed=self.config.seed,
@@ -181,7 +177,7 @@ class Run:
     side = self._option("patch_size", None)
     return (image[0], side, side, image[3])
 
-  def _make_step(self, goal: Goal) -> Step:
+  def _make_step(self, objective: Objective) -> Step:
     """The step function of one phase."""
     name = self.config.step.name
     options: dict[str, Any] = self.config.step.options.to_dict()
@@ -195,14 +191,14 @@ class Run:
       return paired_gan.make_step(
         self.generator,
         self.critics["critic"],
-        goal,
+        objective,
         optimizer,
         self.critic_optimizers["critic"],
         **options,
       )
     if name != "temporal":
       options["accumulate"] = self.config.train.accumulate
-    return STEPS[name](self.generator, goal, optimizer, **options)
+    return STEPS[name](self.generator, objective, optimizer, **options)
 
 
 def settle_data(config: ConfigDict, kind: str) -> None:
@@ -224,40 +220,9 @@ def settle_data(config: ConfigDict, kind: str) -> None:
   still = "static" if kind == "srgb" else "raw_static"
   trained = still if config.step.name == "siamese" else moving
   if (data.name, data.config, tested.name) == ("dark_clips", "", "") and trained != moving:
-    tested.update(name="dark_clips", validation="test")
+    tested.update(name="dark_clips", validation="validation")
   for settings, fitting in ((data, trained), (tested, moving)):
     if settings.name == "dark_clips" and not settings.config:
       settings.config = fitting
   if tested.name and not tested.dir:
     tested.dir = data.dir
-
-
-def initial_weights(
-  path: str, expected: Mapping[str, Any], *, part: bool = False
-) -> dict[str, Any]:
-  """The variables that `train.init_from` names, such as a first phase's.
-
-  Args:
-    path: workdir of a run, or a file of weights.
-    expected: variables of the network that is to start from them.
-    part: take of a larger network what this one has too (`train.init_part`).
-
-  Raises:
-    UserError: there are none, or they are of another network.
-  """
-  file = Path(path)
-  if not file.exists():
-    raise UserError(
-      f"{path}: not found; train.init_from names the workdir of a run that has been evaluated "
-      "once, or a file of weights"
-    )
-  if file.is_dir():
-    file = file / BEST
-  flat, wanted = bundle.flatten(bundle.load(file).variables), bundle.flatten(dict(expected))
-  if part:
-    flat = {name: value for name, value in flat.items() if name in wanted}
-  bundle.check_matches(bundle.unflatten(flat), expected, file)
-  # Shipped weights have 16 bits.
-  return bundle.unflatten(
-    {name: np.asarray(value).astype(wanted[name].dtype) for name, value in flat.items()}
-  )

@@ -15,12 +15,10 @@ from tensorboardX import SummaryWriter
 from experiments.run.settings import check_settings
 from llve_jax.io import bundle
 from llve_jax.io.atomic import replacing
+from llve_jax.io.run_folder import BEST, HISTORY, JOURNAL, SETTINGS, TENSORBOARD
 from llve_jax.job import hosts, lock
-from llve_jax.job.shared_folder import from_first
+from llve_jax.job.agree import from_first
 from llve_jax.train.goodput import Journal
-from llve_jax.zoo.trained import BEST
-
-SETTINGS = "config.json"
 
 
 @contextlib.contextmanager
@@ -58,7 +56,7 @@ class Notes:
 
   def writer(self, step: int) -> SummaryWriter:
     """Of TensorBoard's files, with the settings in them."""
-    folder = str(self._workdir / "tensorboard")
+    folder = str(self._workdir / TENSORBOARD)
     writer = SummaryWriter(folder, write_to_disk=hosts.is_writer())
     writer.add_text("config", f"```\n{self._config.to_json_best_effort(indent=2)}\n```", step)
     return writer
@@ -66,7 +64,7 @@ class Notes:
   def journal(self, step: int, elapsed: float) -> Journal | None:
     """Notes an attempt that began `elapsed` seconds ago; None in processes that do not write."""
     if hosts.is_writer():
-      path = self._workdir / "journal.jsonl"
+      path = self._workdir / JOURNAL
       self._journal = Journal(path, step=step, elapsed=elapsed)
     return self._journal
 
@@ -89,4 +87,4 @@ class Notes:
   def keep_history(self, history: Sequence[Mapping[str, float]]) -> None:
     """Keeps the metrics of all evaluations."""
     if hosts.is_writer():
-      self._write("history.json", json.dumps(history, indent=1))
+      self._write(HISTORY, json.dumps(history, indent=1))

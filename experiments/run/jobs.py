@@ -53,7 +53,7 @@ class Job:
 
   def evaluate(self, out: Path) -> list[str]:
     """The command that scores, after the interpreter."""
-    own = [f"--workdir={self.folder}", "--temporal", "--classic=input,auto_gain", f"--out={out}"]
+    own = [f"--model={self.folder}", "--temporal", "--classic=input,auto_gain", f"--out={out}"]
     return ["-m", "experiments.evaluate", *own]
 
   @property

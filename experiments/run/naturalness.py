@@ -13,6 +13,7 @@ from jaxtyping import Array
 from llve_jax.errors import UserError
 from llve_jax.metrics.no_reference import Pristine, fit_pristine, load_pristine, niqe
 from llve_jax.metrics.protocols import FrameMetric
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.shapes import Frames8
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def metric(
       return float("nan")
 
   def host(images: np.ndarray) -> np.ndarray:
-    frames = np.rint(255.0 * np.asarray(images)).astype(np.uint8)
+    frames = to_8_bit(np.asarray(images))
     return np.array([one(frame) for frame in frames], np.float32)
 
   def score(pred: Array, target: Array) -> Array:

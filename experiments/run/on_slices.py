@@ -18,7 +18,8 @@ from experiments.run.compiled_steps import Programs
 from llve_jax.data import sharding
 from llve_jax.errors import UserError
 from llve_jax.io.vgg19 import VGG19_VARIABLE, VGG19_WIDTHS
-from llve_jax.methods import frames
+from llve_jax.methods.compiled import Compiled
+from llve_jax.methods.plan import make_plan
 from llve_jax.plan import compile, estimate
 from llve_jax.plan.report import Column
 from llve_jax.plan.topology import Topology
@@ -137,10 +138,14 @@ class Training:
     _, _, height, width, channels = self._run.input_shape
     sides = (traits.scale * height, traits.scale * width)
     zero = np.zeros((), np.float32)
-    return {
-      "low": np.broadcast_to(zero, (batch, data.frames, height, width, channels)),
-      "high": np.broadcast_to(zero, (batch, data.frames, *sides, 3)),
+    lead = (batch, data.frames)
+    clips = {
+      "low": np.broadcast_to(zero, (*lead, height, width, channels)),
+      "high": np.broadcast_to(zero, (*lead, *sides, 3)),
     }
+    if side := traits.context:
+      clips["context"] = np.broadcast_to(zero, (*lead, side, side, channels))
+    return clips
 
 
 class Enhancing:
@@ -152,8 +157,8 @@ class Enhancing:
       raise UserError(f"--enhance={size}: expected WIDTHxHEIGHT in pixels, such as 1280x720")
     self._run = build(config)
     self._name = f"{config.name} in {config.model.dtype}"
-    width, height = (int(part) for part in parts)
-    self._plan = frames.make_plan(height, width, self._run.traits)
+    width, height = (max(1, int(part) // self._run.traits.packing) for part in parts)
+    self._plan = make_plan(height, width, self._run.traits)
 
   def __str__(self) -> str:
     return f"{self._name}, enhancing {self._plan}"
@@ -164,25 +169,19 @@ class Enhancing:
     Of frames in tiles the program does one tile, a part of a frame.
     """
     place = jax.sharding.SingleDeviceSharding(topology.devices()[0])
-    plan, traits, module = self._plan, self._run.traits, self._run.generator
+    plan, traits = self._plan, self._run.traits
+    compiled = Compiled(self._run.generator)
 
     def shape(x: Any) -> jax.ShapeDtypeStruct:
       return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
 
     size = (plan.rows.size, plan.columns.size, traits.channels)
-    lead = (1, plan.batch) if traits.streaming else (plan.batch, 1)
-    clip = jax.ShapeDtypeStruct((*lead, *size), jnp.float32, sharding=place)
+    kind = jnp.uint8 if traits.input_kind == "srgb" else jnp.float32
+    frames = jax.ShapeDtypeStruct((plan.batch, *size), kind, sharding=place)
     state = jax.eval_shape(self._run.init)
     variables = jax.tree.map(shape, state.generator.variables)
-
-    def apply(variables: Any, clip: Any, *carry: Any) -> Any:
-      output: Any = module.apply(variables, clip, *carry)
-      output["clip"] = jnp.clip(output["clip"], 0.0, 1.0)
-      return output if traits.streaming else output["clip"]
-
-    arguments: tuple[Any, ...] = (variables, clip)
+    carry = None
     if traits.streaming:  # in the middle of a video
-      carry = jax.eval_shape(apply, *arguments)["carry"]
-      arguments = (*arguments, jax.tree.map(shape, carry))
-    program = compile.compile_for(topology, jax.jit(apply).trace(*arguments))
-    return Column(program, plan.batch / plan.tile_count)
+      carry = jax.tree.map(shape, compiled.trace(variables, frames).out_info[1])
+    program = compile.compile_for(topology, compiled.trace(variables, frames, carry))
+    return Column(program, (plan.batch - 2 * plan.halo) / plan.tile_count)

@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,10 +11,13 @@ import numpy as np
 from llve_jax.io.atomic import replacing
 from llve_jax.io.images import write_image
 from llve_jax.io.video import write_video
-from llve_jax.methods.clips import PairedClip
 from llve_jax.metrics.strips import strip
-from llve_jax.score.score import clip_key, mean_brightness
+from llve_jax.metrics.temporal import frame_brightness
+from llve_jax.score.score import clip_key
 from llve_jax.shapes import Frame8, Frames8
+
+if TYPE_CHECKING:
+  from llve_jax.data.clips import EvalClip
 
 STRIP_ROWS = 4
 ZOOM = 3
@@ -43,7 +47,7 @@ class Pictures:
     self._middle: dict[str, Shown] = {}  # clip -> whole frame and detail
     self._moments: dict[str, Shown] = {}
 
-  def __call__(self, method: str, clip: PairedClip, frames: Frames8) -> None:
+  def __call__(self, method: str, clip: "EvalClip", frames: Frames8) -> None:
     """Notes one method's frames of one clip."""
     key = clip_key(clip)
     if key not in self._middle:
@@ -65,7 +69,7 @@ class Pictures:
     with replacing(self._out / "brightness.json") as temporary:
       temporary.write_text(json.dumps(self._brightness) + "\n")
 
-  def _begin(self, clip: PairedClip) -> None:
+  def _begin(self, clip: "EvalClip") -> None:
     """The dark clip and the target, which no method gives."""
     key = clip_key(clip)
     self._middle[key] = {}
@@ -78,7 +82,7 @@ class Pictures:
       # Nearly lossless: what is left of a dark scene is in the lowest bits.
       write_video(self._out / f"{_file_name(key)}_dark.mp4", clip.low, rate, crf=6)
 
-  def _note(self, name: str, clip: PairedClip, frames: Frames8) -> None:
+  def _note(self, name: str, clip: "EvalClip", frames: Frames8) -> None:
     key, count = clip_key(clip), len(frames)
     middle = frames[count // 2]
     self._middle[key][name] = [shrunk(middle), detail(middle, clip.high[count // 2])]
@@ -87,7 +91,7 @@ class Pictures:
       self._moments[key][name] = [shrunk(frames[place]) for place in places]
     if name != _INPUT:
       told = self._brightness.setdefault(_KEYS.get(name, name), {})
-      told[key] = mean_brightness(frames).tolist()
+      told[key] = (frame_brightness(frames) / 255.0).tolist()
 
 
 # Apart from the names of methods.

@@ -27,7 +27,7 @@ class Pair(TypedDict):
     low: the dark clip.
     high: the bright one.
     mask: 1 where the bright one can be trusted, 0 where not; one channel.
-    context: the whole dark frames, made small, see `ops.context`.
+    context: the whole dark frames, made small, see `ops.thumbnail`.
     id: where the pair comes from.
   """
 

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from llve_jax.data.dark import dark_kind, held_out, is_bright
 from llve_jax.data.frames import Frames, as_float, decode_window
 from llve_jax.data.light import (
   chosen_kind,
   demosaic,
   exposed_light,
   of_kind,
-  saved,
   seen,
   wanted_layout,
 )
 from llve_jax.data.source import Source
 from llve_jax.errors import UserError
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.ops.mosaic import cell_size, pack, phase_offset
 from llve_jax.shapes import Frames8
 
@@ -64,6 +65,9 @@ def test_clips(
   examples. Targets have the size of what a network of that kind gives; of mosaics, rows and columns
   that fill no whole cell of the layout are left out on all sides.
 
+  Of a split that is bright only, each example is a clip of its own, named CLIP@START, and is made
+  dark, see `data.dark.held_out`.
+
   Args:
     source: the split.
     kind: of input, see `data.light`; None is as the data are stored.
@@ -76,12 +80,19 @@ def test_clips(
   segments: dict[tuple[str, int], list[tuple[int, int]]] = {}
   for index in range(len(source)):
     example = source[index]
-    key = (example["clip"].decode(), example["variant"])
-    segments.setdefault(key, []).append((example["start"], index))
+    name, start = example["clip"].decode(), example["start"]
+    if is_bright(example):
+      name, start = f"{name}@{start}", 0
+    segments.setdefault((name, example["variant"]), []).append((start, index))
   for (name, variant), parts in sorted(segments.items()):
     joined: list[EvalClip] = []
     end = 0
-    given = chosen_kind(source[min(parts)[1]], kind)
+    first = source[min(parts)[1]]
+    if is_bright(first):
+      dark_kind(first, kind)
+      yield EvalClip(name, variant, float(first["fps"]), *held_out(first, name))
+      continue
+    given = chosen_kind(first, kind)
     for start, index in sorted(parts):
       if start != end:
         raise UserError(
@@ -109,6 +120,9 @@ def check_scorable(source: Source, kind: str | None) -> None:
   if len(source) == 0:
     raise UserError(f"{source}: expected clips to score, found none")
   first = source[0]
+  if is_bright(first):
+    dark_kind(first, kind)
+    return
   chosen_kind(first, kind)
   if len(first["high"]) == 0:
     raise UserError(
@@ -126,11 +140,11 @@ def _segment(example: dict[str, Any], kind: str, keep_negatives: bool) -> EvalCl
       return EvalClip(name, variant, fps, *_raw(example, low, high, kind, keep_negatives), kind)
   except UserError as error:
     raise UserError(f"{name}: {error}") from None
-  high = high if high.dtype == np.uint8 else saved(as_float(high))
+  high = high if high.dtype == np.uint8 else to_8_bit(as_float(high))
   if low.dtype == np.uint8:
     return EvalClip(name, variant, fps, low, high)
   light = as_float(low)
-  shown = seen(light) if kind == "raw_rgb" else saved(light)
+  shown = seen(light) if kind == "raw_rgb" else to_8_bit(light)
   return EvalClip(name, variant, fps, shown, high, light, kind)
 
 
@@ -154,4 +168,4 @@ def _raw(
   packed = pack(plane[inside], wanted)
   light, target = of_kind(packed, as_float(high[inside]), wanted, kind)
   shown = light if kind == "raw_rgb" else demosaic(plane[inside], wanted)
-  return seen(shown), saved(target), light
+  return seen(shown), to_8_bit(target), light

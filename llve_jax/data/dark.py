@@ -1,5 +1,6 @@
 """Training pairs from bright frames alone: they are made dark anew each time they are read."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,15 +8,54 @@ import grain
 import numpy as np
 
 from llve_jax.data.augment import Pair, Size, draw_window
-from llve_jax.data.frames import as_float, decode_beside, draw_frames, frame_size, window_id
+from llve_jax.data.frames import (
+  as_float,
+  decode_beside,
+  decode_frames,
+  draw_frames,
+  frame_size,
+  window_id,
+)
 from llve_jax.errors import UserError
 from llve_jax.ops import darken
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.frames import to_unit
+from llve_jax.ops.thumbnail import thumbnail_of
+from llve_jax.shapes import Frames8
 
 
 def is_bright(element: Mapping[str, Any]) -> bool:
   """Whether an example has bright frames and no dark ones."""
   return len(element["low"]) == 0 and len(element["high"]) > 0
+
+
+def held_out(element: Mapping[str, Any], name: str) -> tuple[Frames8, Frames8]:
+  """All frames of a bright example made dark, and their targets: the same whenever it is asked.
+
+  Each name has a darkness of its own, so that a split shows as many cameras as it has clips.
+
+  Raises:
+    UserError: the frames are not 8-bit RGB.
+  """
+  rng = np.random.default_rng(zlib.crc32(name.encode()))
+  bright = decode_frames(element["high"])
+  try:
+    return darken.apply(bright, darken.draw(rng, untouched=0.0), rng)
+  except UserError as error:
+    raise UserError(f"{name}: {error}") from None
+
+
+def dark_kind(element: Mapping[str, Any], kind: str | None) -> str:
+  """The kind of input that a bright example gives once it is dark: "srgb".
+
+  Raises:
+    UserError: another one is wanted.
+  """
+  if kind not in (None, "srgb"):
+    raise UserError(
+      f"{element['clip'].decode()}: bright frames are made dark as srgb, but {kind!r} is wanted; "
+      "take a network for srgb, or a data set of mosaics"
+    )
+  return "srgb"
 
 
 class DarkWindow(grain.transforms.RandomMap):
@@ -60,5 +100,5 @@ class DarkWindow(grain.transforms.RandomMap):
       "id": np.str_(window_id(element, places)),
     }
     if self.context:
-      pair["context"] = thumbnail(low, self.context)
+      pair["context"] = thumbnail_of(to_unit(low), self.context)
     return pair

@@ -13,11 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8, UInt16
+from jaxtyping import Float, Shaped, UInt16
 
 from llve_jax.data.frames import decode_frame
 from llve_jax.errors import UserError
 from llve_jax.ops.color import linear_to_srgb
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.ops.mosaic import XTRANS, cell_size, color_sites, unpack
 from llve_jax.ops.raw_light import bin_rgb, expose, normalize
 from llve_jax.shapes import Frames8
@@ -121,12 +122,7 @@ def seen(light: FloatClip) -> Frames8:
   No white balance, since data sets do not tell it: the plainest thing to do with raw light, and so
   the reference row "ratio_scale" of tables.
   """
-  return saved(linear_to_srgb(np.clip(light, 0, 1)))
-
-
-def saved(clip: FloatClip) -> UInt8[np.ndarray, "t h w c"]:
-  """[0, 1] to 8 bits, rounded."""
-  return np.round(np.clip(clip, 0, 1) * np.float32(255)).astype(np.uint8)
+  return to_8_bit(linear_to_srgb(np.clip(light, 0, 1)))
 
 
 def wanted_layout(cfa: str) -> str:

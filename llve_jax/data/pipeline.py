@@ -21,7 +21,7 @@ from llve_jax.data.augment import (
   named,
   sides,
 )
-from llve_jax.data.dark import DarkWindow, is_bright
+from llve_jax.data.dark import DarkWindow, dark_kind, is_bright
 from llve_jax.data.frames import (
   WHOLE,
   as_float,
@@ -37,7 +37,7 @@ from llve_jax.data.processes import InProcesses
 from llve_jax.data.source import Cached, Source
 from llve_jax.data.unpaired import Couples, UnpairedWindow
 from llve_jax.errors import UserError
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.thumbnail import thumbnail_of
 
 
 class Window(grain.transforms.RandomMap):
@@ -96,7 +96,8 @@ class Window(grain.transforms.RandomMap):
       )
     beside = {}
     if self.context:
-      beside["context"] = np.repeat(thumbnail(low, self.context), self.frames // len(low), axis=0)
+      view = thumbnail_of(as_float(low), self.context)
+      beside["context"] = np.repeat(view, self.frames // len(low), axis=0)
     path = stills.drift(window, shape, self.frames, rng) if still else []
     if still:
       low, high = (stills.as_clip(side[0], path) for side in (low, high))
@@ -172,9 +173,7 @@ def example_dataset(
     raise UserError(f"{source}: expected examples to train on, found none")
   first = source[0]
   dark = partner is None and is_bright(first)
-  if dark and kind not in (None, "srgb"):
-    raise UserError(f"{source}: bright frames are made dark as sRGB; this network takes {kind}")
-  kind = "srgb" if dark else chosen_kind(first, kind)
+  kind = dark_kind(first, kind) if dark else chosen_kind(first, kind)
   mosaics = "cfa" in first
   name = named(augment, mosaics=mosaics)
   height, width = sides(crop)

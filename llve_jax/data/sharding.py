@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-_HEIGHT = 2  # axis of a clip [b, t, h, w, c]
+from llve_jax.ops import rows
 
 
 def global_batch(
@@ -19,7 +19,7 @@ def global_batch(
       "id", stays on the host and is left out.
     sharding: how the global arrays are split; the first axis over the devices of all processes.
       Where the height of clips is split as well, they are filled up at the bottom to a height of
-      "low" that the devices can share equally, the others in proportion.
+      "low" that the devices can share equally, the others in proportion; "context" stays as it is.
     parts: how many such parts make the global batch.
 
   Raises:
@@ -28,9 +28,11 @@ def global_batch(
   arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
   missing = _missing_rows(arrays, sharding)
   if missing:
-    height = arrays["low"].shape[_HEIGHT]
+    height = arrays["low"].shape[rows.HEIGHT]
     arrays = {
-      name: _extended(array, array.shape[_HEIGHT] // height * missing)
+      name: array
+      if name == rows.VIEW
+      else rows.fill(array, array.shape[rows.HEIGHT] // height * missing)
       for name, array in arrays.items()
     }
   return {
@@ -47,14 +49,15 @@ def global_shapes(
   """What `global_batch` would return, without moving anything."""
   arrays = {name: array for name, array in batch.items() if array.dtype.kind != "U"}
   missing = _missing_rows(arrays, sharding)
-  low = arrays["low"].shape[_HEIGHT]
+  low = arrays["low"].shape[rows.HEIGHT]
 
-  def shape(array: np.ndarray) -> tuple[int, ...]:
+  def shape(name: str, array: np.ndarray) -> tuple[int, ...]:
     count, time, height, *others = array.shape
-    return (count * parts, time, height + height // low * missing, *others)
+    filled = 0 if name == rows.VIEW else height // low * missing
+    return (count * parts, time, height + filled, *others)
 
   return {
-    name: jax.ShapeDtypeStruct(shape(array), array.dtype, sharding=sharding)
+    name: jax.ShapeDtypeStruct(shape(name, array), array.dtype, sharding=sharding)
     for name, array in arrays.items()
   }
 
@@ -62,11 +65,7 @@ def global_shapes(
 def _missing_rows(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> int:
   """Rows that "low" lacks until the devices can share its height."""
   spec = sharding.spec
-  if len(spec) <= _HEIGHT or spec[_HEIGHT] is None:
+  if len(spec) <= rows.HEIGHT or spec[rows.HEIGHT] is None:
     return 0
-  return -arrays["low"].shape[_HEIGHT] % sharding.mesh.shape[spec[_HEIGHT]]
-
-
-def _extended(clip: np.ndarray, rows: int) -> np.ndarray:
-  """The clip with that many black rows more."""
-  return np.pad(clip, [(0, rows if axis == _HEIGHT else 0) for axis in range(clip.ndim)])
+  devices = sharding.mesh.shape[spec[rows.HEIGHT]]
+  return rows.missing(arrays["low"].shape[rows.HEIGHT], devices)

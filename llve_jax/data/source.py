@@ -97,7 +97,10 @@ def open_split(
   }
   known = sorted(builder.info.splits)
   if re.split(r"[\[+]", split)[0] not in known:
-    raise UserError(f"{folder}: expected one of the splits {known}, found {split!r}")
+    raise UserError(
+      f"{folder}: expected one of the splits {known}, or a part of one such as 'train[90%:]', "
+      f"found {split!r}"
+    )
   try:
     return builder.as_data_source(split, decoders=images)
   except NotImplementedError:

@@ -10,14 +10,13 @@ import numpy as np
 from llve_jax.data.augment import Window2d
 from llve_jax.data.frames import Frames
 from llve_jax.ops import camera
-from llve_jax.ops.color import srgb_to_linear
+from llve_jax.ops.color import LINEAR_OF_CODE
 from llve_jax.ops.ranges import log_uniform
 from llve_jax.shapes import Frame8, Frames8
 
 _STILL = 0.3  # share of clips that do not drift
 _FASTEST = 2.0  # pixels per frame
 _SHOT_NOISE = (1e-5, 3e-4)  # as a good to middling camera has it in little light
-_LINEAR_OF_CODE = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
 
 
 def drift(
@@ -54,4 +53,4 @@ def add_fresh_noise(low: Frames8, rng: np.random.Generator) -> Frames8:
     denoise=0.0,
     sharpen=0.0,
   )
-  return np.stack([camera.take(_LINEAR_OF_CODE[frame], sensor, rng) for frame in low])
+  return np.stack([camera.take(LINEAR_OF_CODE[frame], sensor, rng) for frame in low])

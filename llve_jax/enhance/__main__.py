@@ -1,7 +1,8 @@
 """Brightens a dark image or video.
 
-  python -m llve_jax.enhance dark.mp4 bright.mp4 --workdir=DIR       # a network that was trained
-  python -m llve_jax.enhance dark.jpg bright.jpg --classic=auto_gain # a method without learning
+  python -m llve_jax.enhance dark.mp4 bright.mp4                     # the network that ships
+  python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
+  python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
 depend on the length. Frames larger than --tile are run in overlapping pieces.
@@ -15,13 +16,12 @@ from typing import Any
 
 from absl import app, flags
 
+from llve_jax import methods
 from llve_jax.enhance import command
 from llve_jax.errors import run_main
+from llve_jax.zoo.shipped import DEFAULT
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a trained network.")
-_CLASSIC = flags.DEFINE_string(
-  "classic", None, "A method without learning: input, auto_gain, hist_eq, clahe, ..."
-)
+_MODEL = flags.DEFINE_string("model", DEFAULT, methods.HELP)
 _SIDE_BY_SIDE = flags.DEFINE_bool("side_by_side", False, "Put the original left of the result.")
 _TILE = flags.DEFINE_integer(
   "tile", None, "Largest side in pixels that the network runs in one piece (default 1280)."
@@ -43,8 +43,7 @@ def main(argv: Sequence[str]) -> None:
     enhanced = command.run(
       argv[1],
       argv[2],
-      workdir=_WORKDIR.value,
-      classic=_CLASSIC.value,
+      model=_MODEL.value,
       side_by_side=_SIDE_BY_SIDE.value,
       tile=_TILE.value,
       batch=_BATCH.value,

@@ -1,4 +1,4 @@
-"""From an image or video file to a file of the same kind, through any stream of frames."""
+"""From an image or video file to a file of the same kind, through any method."""
 
 import collections
 import dataclasses
@@ -14,10 +14,8 @@ from llve_jax.errors import UserError
 from llve_jax.io.images import IMAGE_SUFFIXES, check_image_suffix, write_image
 from llve_jax.io.video_reader import VIDEO_SUFFIXES, VideoFrame, VideoInfo, read_frames
 from llve_jax.io.video_writer import VideoWriter, check_output_suffix
+from llve_jax.methods.method import Method
 from llve_jax.shapes import Frame8
-
-FrameStream = Callable[[Iterator[Frame8]], Iterator[Frame8]]
-"""From an iterator over frames to one over as many frames of the same size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +74,7 @@ def check_paths(
 def enhance_image(
   image: Frame8,
   target: str | os.PathLike[str],
-  stream: FrameStream,
+  method: Method,
   *,
   side_by_side: bool = False,
 ) -> Enhanced:
@@ -86,7 +84,7 @@ def enhance_image(
     UserError: the file cannot be written.
   """
   started = time.monotonic()
-  (enhanced,) = stream(iter([image]))
+  (enhanced,) = method.stream([image])
   enhanced = np.concatenate([image, enhanced], 1) if side_by_side else enhanced
   write_image(target, enhanced)
   height, width = enhanced.shape[:2]
@@ -96,7 +94,7 @@ def enhance_image(
 def enhance_video(
   info: VideoInfo,
   target: str | os.PathLike[str],
-  stream: FrameStream,
+  method: Method,
   *,
   side_by_side: bool = False,
   progress: Callable[[Iterator[Frame8]], Iterator[Frame8]] = iter,
@@ -106,7 +104,7 @@ def enhance_video(
   Args:
     info: the source, as `read_info` says.
     target: the file to write; appears only when all of it is there.
-    stream: what enhances the frames.
+    method: enhances the frames.
     side_by_side: twice the width, the original to the left of the result.
     progress: passes on the enhanced frames and may count them.
 
@@ -124,7 +122,7 @@ def enhance_video(
   width = info.width * (2 if side_by_side else 1)
   count = 0
   with VideoWriter(target, width, info.height, source=info) as writer:
-    for enhanced in progress(stream(images())):
+    for enhanced in progress(method.stream(images())):
       frame = waiting.popleft()
       if side_by_side:
         enhanced = np.concatenate([frame.image, enhanced], 1)
@@ -132,7 +130,7 @@ def enhance_video(
       count += 1
     if waiting:
       lost = f"{len(waiting)} of {count + len(waiting)}"
-      raise RuntimeError(f"{info.path}: {lost} frames did not come out of the stream")
+      raise RuntimeError(f"{info.path}: {lost} frames did not come out of {method.name}")
   return Enhanced(Path(target), count, width, info.height, time.monotonic() - started)
 
 

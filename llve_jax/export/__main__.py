@@ -1,9 +1,10 @@
 """Writes a trained network in a format that runs without JAX.
 
-  python -m llve_jax.export --workdir=DIR OUT [--format=saved_model]
+  python -m llve_jax.export --model=MODEL OUT [--format=saved_model]
 
-OUT is replaced only if it is an older export. What is written has been run in a fresh process and
-equals the network to 1e-5; otherwise nothing is written.
+MODEL is the folder of a training run, or a weights file. OUT is replaced only if it is an older
+export. What is written has been run in a fresh process and equals the network to 1e-5; otherwise
+nothing is written.
 """
 
 import os
@@ -16,7 +17,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.export import command
 from llve_jax.export.formats import FORMATS
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a training run.")
+_MODEL = flags.DEFINE_string("model", None, "The folder of a training run, or a weights file.")
 _FORMAT = flags.DEFINE_string("format", "saved_model", f"One of: {', '.join(sorted(FORMATS))}.")
 
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> None:
   # An export needs no accelerator: leave it alone, also TensorFlow.
   jax.config.update("jax_platforms", "cpu")
   os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-  print(command.run(argv[1], workdir=_WORKDIR.value, format=_FORMAT.value))
+  print(command.run(argv[1], model=_MODEL.value, format=_FORMAT.value))
 
 
 if __name__ == "__main__":

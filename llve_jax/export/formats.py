@@ -14,7 +14,7 @@ import llve_jax
 from llve_jax.errors import UserError
 from llve_jax.export import parity, saved_model
 from llve_jax.io.atomic import replacing
-from llve_jax.zoo.trained import Enhancer
+from llve_jax.zoo.trained import Trained
 
 CARD = "llve_jax.json"
 
@@ -24,13 +24,13 @@ class Format:
   """How one format is written, run and used.
 
   Attributes:
-    write: writes an enhancer to a path that does not exist yet.
+    write: writes an network to a path that does not exist yet.
     runner: script that runs the export in a fresh process (see `parity.measure`).
     signature: one line: inputs and outputs.
     snippet: lines that load it, with `{path!r}` for where it is.
   """
 
-  write: Callable[[Enhancer, Path], None]
+  write: Callable[[Trained, Path], None]
   runner: Path
   signature: str
   snippet: str
@@ -74,7 +74,7 @@ def check_destination(out: str | os.PathLike[str]) -> Path:
 
 
 def export(
-  enhancer: Enhancer, out: str | os.PathLike[str], format: str = "saved_model"
+  network: Trained, out: str | os.PathLike[str], format: str = "saved_model"
 ) -> parity.Parity:
   """Writes a network in a format, unless it differs there from what it does here.
 
@@ -91,30 +91,30 @@ def export(
   """
   chosen = known_format(format)
   path = check_destination(out)
-  enhancer = in_float32(enhancer)
+  network = in_float32(network)
   with replacing(path) as temporary:
-    chosen.write(enhancer, temporary)
-    found = parity.measure(enhancer, temporary, chosen.runner)
+    chosen.write(network, temporary)
+    found = parity.measure(network, temporary, chosen.runner)
     found.check()
-    card = _card(enhancer, format, chosen, found)
+    card = _card(network, format, chosen, found)
     (temporary / CARD).write_text(json.dumps(card, indent=2, default=str) + "\n")
   return found
 
 
-def in_float32(enhancer: Enhancer) -> Enhancer:
+def in_float32(network: Trained) -> Trained:
   """The same network, computing in float32 if its type can be chosen."""
-  if not hasattr(enhancer.module, "dtype"):
-    return enhancer
-  return dataclasses.replace(enhancer, module=enhancer.module.clone(dtype=jnp.float32))
+  if not hasattr(network.module, "dtype"):
+    return network
+  return dataclasses.replace(network, module=network.module.clone(dtype=jnp.float32))
 
 
-def _card(enhancer: Enhancer, format: str, chosen: Format, found: parity.Parity) -> dict[str, Any]:
+def _card(network: Trained, format: str, chosen: Format, found: parity.Parity) -> dict[str, Any]:
   return {
     "format": format,
     "signature": chosen.signature,
-    "network": enhancer.name,
-    "kwargs": enhancer.kwargs,
-    "origin": enhancer.origin,
+    "network": network.name,
+    "kwargs": network.kwargs,
+    "origin": network.origin,
     "versions": {"llve_jax": llve_jax.__version__, "jax": jax.__version__},
     "max_difference": {parity.size_text(size): value for size, value in found.differences.items()},
   }

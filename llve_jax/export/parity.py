@@ -20,7 +20,8 @@ import numpy as np
 from jaxtyping import Float
 
 from llve_jax.errors import UserError
-from llve_jax.zoo.trained import Enhancer
+from llve_jax.methods.compiled import pure
+from llve_jax.zoo.trained import Trained
 
 Size = tuple[int, int, int, int]
 
@@ -84,12 +85,12 @@ def probe(size: Size, seed: int) -> Float[np.ndarray, "b t h w 3"]:
 
 
 def measure(
-  enhancer: Enhancer, exported: Path, runner: Path, sizes: Sequence[Size] = SIZES
+  network: Trained, exported: Path, runner: Path, sizes: Sequence[Size] = SIZES
 ) -> Parity:
   """Compares an export with its model.
 
   Args:
-    enhancer: the model.
+    network: the model.
     exported: what was written from it.
     runner: script `RUNNER EXPORTED INPUTS.npz OUTPUTS.npz` that applies the export to each input.
     sizes: clips, frames, rows and columns of each trial.
@@ -106,20 +107,21 @@ def measure(
       found = dict(results)
 
   cpu = jax.local_devices(backend="cpu")[0]
-  variables = jax.device_put(enhancer.variables, cpu)
+  variables = jax.device_put(network.variables, cpu)
   moved = jax.device_put(_move_last_place(variables), cpu)
-  model = dataclasses.replace(enhancer, variables=variables)
+  model = jax.jit(pure(network.module))
   differences, changes = {}, []
   for size in sizes:
     clip = jax.device_put(probes[str(size)], cpu)
-    expected = np.asarray(model(clip))
+    expected = np.asarray(model(variables, clip, None, None)[0])
     if found[str(size)].shape != expected.shape:
       raise UserError(
         f"nothing was written, since the export turns clips {(*size, 3)} into "
         f"{found[str(size)].shape}, but the network turns them into {expected.shape}"
       )
     differences[size] = float(np.max(np.abs(found[str(size)] - expected)))
-    changes.append(float(np.max(np.abs(expected - np.asarray(model.compiled(moved, clip))))))
+    changed = np.asarray(model(moved, clip, None, None)[0])
+    changes.append(float(np.max(np.abs(expected - changed))))
   return Parity(differences, max(changes))
 
 

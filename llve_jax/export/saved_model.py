@@ -19,7 +19,8 @@ from jax.extend.mlir.dialects import stablehlo
 from jax.extend.mlir.passmanager import PassManager
 
 from llve_jax.errors import UserError
-from llve_jax.zoo.trained import Enhancer
+from llve_jax.methods.compiled import pure
+from llve_jax.zoo.trained import Trained
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 STABLEHLO_VERSION = "1.13.0"  # what TensorFlow 2.21 reads
@@ -32,7 +33,7 @@ SNIPPET = """\
   bright = enhance(clip=dark)["clip"].numpy()  # dark: float32 [b, t, h, w, 3], sRGB in [0, 1]"""
 
 
-def write(enhancer: Enhancer, folder: Path) -> None:
+def write(network: Trained, folder: Path) -> None:
   """Writes the network as a SavedModel into a folder that does not exist yet.
 
   Raises:
@@ -47,12 +48,14 @@ def write(enhancer: Enhancer, folder: Path) -> None:
       f"a SavedModel needs {error.name}, which is not installed; pip install 'llve_jax[export]'"
     ) from error
 
+  run = pure(network.module)
+
   def apply(variables: dict[str, Any], clip: jax.Array) -> dict[str, jax.Array]:
-    return {"clip": enhancer.apply(variables, clip)}
+    return {"clip": run(variables, clip, None, None)[0]}
 
   with _quiet():
     module = JaxModule(
-      jax.device_get(enhancer.variables),
+      jax.device_get(network.variables),
       apply,
       trainable=False,
       input_polymorphic_shape="b, t, h, w, 3",

@@ -22,7 +22,8 @@ import orbax.checkpoint as ocp
 from llve_jax.errors import UserError
 from llve_jax.io import checksums, damaged, orbax_errors, retention, run_note
 from llve_jax.io.bundle import check_matches
-from llve_jax.job.shared_folder import from_first, shared_folder, which_processes
+from llve_jax.job.agree import from_first, which_processes
+from llve_jax.job.shared_folder import shared_folder
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # what orbax adds to the name of a save under way
 _CHANGING = ("_CHECKPOINT_METADATA",)  # orbax notes the time of the commit there, after all else
@@ -237,7 +238,7 @@ class Checkpoints:
           raise
         said = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
         fault = f"expected a checkpoint that can be read, found {said}"
-      if not verified and jax.process_count() > 1:
+      if not verified:
         failed = which_processes(bool(fault))
         fault = fault or (f"processes {failed} cannot read it" if failed else "")
     return restored, fault

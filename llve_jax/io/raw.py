@@ -163,40 +163,6 @@ def render_srgb(
     return rendered
 
 
-def read_headerless(
-  path: str | os.PathLike[str],
-  *,
-  shape: tuple[int, int],
-  cfa: str,
-  black: tuple[float, ...],
-  white: float,
-) -> RawFrame:
-  """Reads a file that holds nothing but 16-bit numbers, little-endian, row by row.
-
-  Args:
-    path: the file.
-    shape: (h, w).
-    cfa: its layout.
-    black: level per letter of `cfa`.
-    white: the number at which a pixel is full.
-
-  Raises:
-    UserError: no such file, a size that is not that of `shape`, or unknown letters.
-  """
-  path = Path(path)
-  size = _file_size(path)
-  h, w = shape
-  if size != 2 * h * w:
-    raise UserError(
-      f"{path}: expected {2 * h * w} bytes for {w}x{h} pixels (width x height) of 16 bits, found "
-      f"{size}; check the size in pixels, or whether the file has a header or another depth"
-    )
-  if len(black) != mosaics.cell_size(cfa) ** 2:
-    raise UserError(f"{path}: expected one black level per letter of {cfa}, found {black}")
-  mosaic = np.fromfile(path, "<u2").astype(np.uint16, copy=False).reshape(h, w)
-  return RawFrame(path, mosaic, cfa, tuple(float(level) for level in black), float(white))
-
-
 def _file_size(path: Path) -> int:
   if not path.is_file():
     raise UserError(f"{path}: expected a raw file, found {'a folder' if path.is_dir() else 'none'}")

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from llve_jax.errors import UserError
+from llve_jax.io import unpickle
 
 Tensors = dict[str, Shaped[np.ndarray, "..."]]
 
@@ -60,7 +61,7 @@ def read_tensors(path: str | os.PathLike[str]) -> Tensors:
     raise UserError(
       f"{path}: expected a readable PyTorch file; found {error.strerror or error}; check the path"
     ) from error
-  except _RefusedGlobalError as error:
+  except unpickle.RefusedError as error:
     raise UserError(
       f"{path}: expected tensors in plain containers; found {error}, which is not loaded, since a "
       "pickle can run any code; save the tensors alone: torch.save(model.state_dict(), ...)"
@@ -70,10 +71,6 @@ def read_tensors(path: str | os.PathLike[str]) -> Tensors:
       f"{path}: expected what torch.save writes; found damaged or other data "
       f"({type(error).__name__}: {error}); fetch the file again"
     ) from error
-
-
-class _RefusedGlobalError(Exception):
-  """A pickle names something that is neither a tensor nor a plain container."""
 
 
 class _Storage(NamedTuple):  # a tuple, since a pickle may set the attributes of other objects
@@ -159,18 +156,12 @@ _ALLOWED: dict[str, Any] = {
 } | {f"torch.{name}": kind for name, kind in _STORAGES.items()}
 
 
-class _TensorUnpickler(pickle.Unpickler):
+class _TensorUnpickler(unpickle.Unpickler):
   """Builds containers and `_Tensor`s; `storages` collects what they lie in."""
 
   def __init__(self, file: BinaryIO) -> None:
-    super().__init__(file, encoding="utf-8")
+    super().__init__(file, _ALLOWED, encoding="utf-8")
     self.storages: dict[str, _Storage] = {}
-
-  def find_class(self, module: str, name: str) -> Any:
-    try:
-      return _ALLOWED[f"{module}.{name}"]
-    except KeyError:
-      raise _RefusedGlobalError(f"{module}.{name}") from None
 
   def persistent_load(self, pid: Any) -> _Storage:
     tag, kind, key, _, count, *view = pid

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from llve_jax.errors import UserError
+from llve_jax.io import unpickle
 
 Weights = dict[str, dict[str, Float[np.ndarray, "..."]]]
 
@@ -60,18 +61,6 @@ _ALLOWED: dict[str, Callable[..., Any]] = {
 }
 
 
-class _RefusedGlobalError(Exception):
-  """A pickle names something that is neither a numpy array nor a plain container."""
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-  def find_class(self, module: str, name: str) -> Any:
-    try:
-      return _ALLOWED[f"{module}.{name}"]
-    except KeyError:
-      raise _RefusedGlobalError(f"{module}.{name}") from None
-
-
 def load_pickled_arrays(path: str | os.PathLike[str]) -> Any:
   """Reads a pickle made of numpy arrays, numbers, strings and plain containers, and nothing else.
 
@@ -82,12 +71,12 @@ def load_pickled_arrays(path: str | os.PathLike[str]) -> Any:
   path = Path(path)
   try:
     with path.open("rb") as file:
-      return _ArrayUnpickler(file).load()
+      return unpickle.Unpickler(file, _ALLOWED).load()
   except OSError as error:
     raise UserError(
       f"{path}: expected a readable weights file; found {error.strerror}; check the path"
     ) from error
-  except _RefusedGlobalError as error:
+  except unpickle.RefusedError as error:
     raise UserError(
       f"{path}: expected numpy arrays in plain containers; found {error}, which is not loaded, "
       "since a pickle can run any code; use a file of arrays only"

@@ -3,25 +3,22 @@
 Everything here also works in one process, where it does nothing. `find_cluster` says whether there
 are others, `joined` is the context in which they work together. What the processes tell each other
 goes through JAX's key-value store on process 0, not over devices, so it works whatever the
-devices are at; only `Vote` is a collective, which a step hardly notices.
+devices are at (see `agree`).
 """
 
 import contextlib
 import dataclasses
-import json
 import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from llve_jax.errors import UserError
-from llve_jax.job import roll_call
+from llve_jax.job import agree, roll_call
 from llve_jax.job.cluster import Cluster, find_cluster
 from llve_jax.job.lifeline import EXIT_LOST, Lifeline
 from llve_jax.job.relay import Relay
@@ -29,11 +26,8 @@ from llve_jax.job.relay import Relay
 __all__ = [
   "EXIT_LOST",
   "Cluster",
-  "Vote",
-  "agree",
   "ask",
   "asked",
-  "broadcast",
   "find_cluster",
   "finish",
   "initialize",
@@ -55,13 +49,11 @@ class _Job:
     cluster: this process's place.
     lifeline: to the other processes.
     relay: to JAX's service; None on process 0.
-    gathers: how often the processes have exchanged values.
   """
 
   cluster: Cluster
   lifeline: Lifeline
   relay: Relay | None
-  gathers: int = 0
 
 
 # There is one job per process, as JAX has one distributed runtime per process.
@@ -179,7 +171,7 @@ def finish(timeout: float = 30.0) -> None:
     return
   _job.lifeline.relax()
   with contextlib.suppress(TimeoutError):  # another one may have been told to end at once
-    _gather("finish", timeout=timeout)
+    agree.gather("finish", timeout=timeout)
   _job.lifeline.close()
   if _job.relay is not None:
     _job.relay.release()
@@ -202,94 +194,3 @@ def ask(reason: str) -> None:
 def asked() -> str:
   """Which other process was asked to stop and why; empty if none was, as far as known here."""
   return "" if _job is None else _job.lifeline.asked
-
-
-def broadcast(value: Any) -> Any:
-  """Process 0's value, a JSON one, in all of them; every process must call it, in order."""
-  if _job is None:
-    return value
-  return json.loads(_gather(json.dumps(value) if is_writer() else "")[0])
-
-
-def agree(flag: bool) -> bool:
-  """True in all processes if it is in any; every process must call it, in the same order."""
-  if _job is None:
-    return flag
-  return "yes" in _gather("yes" if flag else "no")
-
-
-def _gather(value: str, *, timeout: float = float("inf")) -> list[str]:
-  """The values of all processes, in their order.
-
-  Raises:
-    TimeoutError: another process has not come here in `timeout` seconds.
-  """
-  assert _job is not None
-  from jax._src import distributed  # the store has no public door
-
-  store: Any = distributed.global_state.client
-  deadline = time.monotonic() + timeout
-  me, number = _job.cluster.process, _job.gathers
-  _job.gathers += 1
-  folder = f"llve_jax/{number}"
-  store.key_value_set(f"{folder}/{me}", value)
-  if me != 0:
-    values: list[str] = json.loads(_get(store, f"{folder}/all", deadline))
-    return values
-  values = [_get(store, f"{folder}/{i}", deadline) for i in range(_job.cluster.processes)]
-  store.key_value_set(f"{folder}/all", json.dumps(values))
-  if number:  # all have read the one before
-    store.key_value_delete(f"llve_jax/{number - 1}/")
-  return values
-
-
-def _get(store: Any, key: str, deadline: float) -> str:
-  while True:
-    try:
-      # Not longer at once: Python's signal handlers run in between.
-      return str(store.blocking_key_value_get(key, 500))
-    except jax.errors.JaxRuntimeError as error:
-      if "DEADLINE_EXCEEDED" not in str(error):
-        raise
-      if time.monotonic() > deadline:
-        raise TimeoutError(key) from None
-
-
-class Vote:
-  """Lets all processes know, at the same step, that one of them was asked to stop.
-
-  A signal reaches one process at any moment, but all must take the same steps. So at each step each
-  one casts its flag, and looks at what all cast two steps ago: a maximum over all devices that was
-  computed meanwhile, so nobody waits. (JAX's `reached_preemption_sync_point` is like this but for
-  SIGTERM alone, which it takes for itself.) In one process the outcome is the flag cast last.
-  """
-
-  def __init__(self, mesh: Mesh, *, behind: int = 2):
-    """Votes over the processes of `mesh`; `outcome` is that of `behind` steps ago."""
-    self._alone = _job is None
-    self._behind = behind
-    self._cast: list[Any] = []
-    self._sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
-    self._shape, self._devices = (mesh.size,), list(mesh.local_mesh.devices.flat)
-    self._max = jax.jit(
-      lambda flags: flags.max(), out_shardings=NamedSharding(mesh, PartitionSpec())
-    )
-
-  def cast(self, flag: bool) -> None:
-    """Casts this process's flag for this step."""
-    if self._alone:
-      self._cast = [np.int32(flag)]
-      return
-    # Put on each device by name: a transfer that the guard of the loop takes as meant.
-    local = [jax.device_put(np.full(1, flag, np.int32), device) for device in self._devices]
-    votes = jax.make_array_from_single_device_arrays(self._shape, self._sharding, local)
-    self._cast.append(self._max(votes))
-    self._cast = self._cast[-self._behind - 1 :]
-
-  def outcome(self) -> bool:
-    """Whether any process cast true, `behind` steps ago; false before there are so many."""
-    if self._alone:
-      return bool(self._cast and self._cast[-1])
-    if len(self._cast) <= self._behind:
-      return False
-    return bool(jax.device_get(self._cast[0].addressable_data(0)))

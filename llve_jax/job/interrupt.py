@@ -20,6 +20,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 import jax
 
 from llve_jax.job import hosts
+from llve_jax.job.agree import which_processes
 
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h: try again
 # Ctrl-C in a shell reaches a process itself, and again through the script that started it.
@@ -125,7 +126,7 @@ class Interrupt:
     finished = done.is_set()  # before the look at the errors: they are complete then
     if errors:
       raise errors[0]
-    if hosts.agree(not finished):
+    if which_processes(not finished):
       raise Interrupted(self.reason or hosts.asked())
     return outcome[0]
 

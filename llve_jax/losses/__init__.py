@@ -22,7 +22,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from llve_jax.losses.compose import Objective, build_objective
+from llve_jax.losses.compose import Composed, build_composed
 from llve_jax.losses.contextual import cobi_rgb, cobi_vgg16, cobi_vgg19
 from llve_jax.losses.illumination import sci, sci_released
 from llve_jax.losses.outputs import kpn_burst, zero_dce, zero_dce_released
@@ -98,7 +98,7 @@ def compose(
   *,
   vgg19: str | os.PathLike[str] | Mapping[str, Any] | None = None,
   fallback: bool = False,
-) -> Objective:
+) -> Composed:
   """A weighted sum of entries of `LOSSES`, such as `compose({"l1": 1.0, "vgg16": 1.0})`.
 
   A weight of 0 drops the term: it is neither computed nor reported. With none left the total is 0.
@@ -111,10 +111,10 @@ def compose(
       Its features are others: weights that balance a sum with VGG-19 need not do so with VGG-16.
 
   Returns:
-    `objective`, called as `total, terms = objective(pred, target, frozen)`; see `Objective`.
+    `objective`, called as `total, terms = objective(pred, target, frozen)`; see `Composed`.
 
   Raises:
     UserError: an unknown name (the message lists the known ones), a weight that is no finite
       number, or VGG-19 without weights.
   """
-  return build_objective(weights, LOSSES, vgg19, fallback)
+  return build_composed(weights, LOSSES, vgg19, fallback)

@@ -21,7 +21,7 @@ Vgg19 = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Objective:
+class Composed:
   """Call it: `total, terms = objective(pred, target, frozen)`.
 
   Attributes:
@@ -81,12 +81,12 @@ class Objective:
     return total, terms
 
 
-def build_objective(
+def build_composed(
   weights: Mapping[str, float],
   losses: Mapping[str, Loss],
   vgg19: Vgg19 | None = None,
   fallback: bool = False,
-) -> Objective:
+) -> Composed:
   """The objective of the terms in `weights`, looked up in `losses`: `llve_jax.losses.compose`."""
   active: dict[str, float] = {}
   for name in weights:
@@ -101,14 +101,14 @@ def build_objective(
       active[name] = float(weight)
   chosen = {name: losses[name] for name in active}
   try:
-    return Objective(active, chosen, _frozen(chosen, vgg19))
+    return Composed(active, chosen, _frozen(chosen, vgg19))
   except UserError:
     if not fallback:
       raise
   chosen = {
     name: loss.on_vgg16() if isinstance(loss, VggLoss) else loss for name, loss in chosen.items()
   }
-  return Objective(active, chosen, _frozen(chosen, None))
+  return Composed(active, chosen, _frozen(chosen, None))
 
 
 def _frozen(losses: Mapping[str, Loss], vgg19: Vgg19 | None) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def cobi(
   matches = _matches(p, q, places, spatial_weight, block)
   matched = jnp.take_along_axis(q, matches[:, :, None], axis=1)
   distance = 0.5 * jnp.sum(jnp.square(p - matched), axis=-1)
-  shift = euclidean_norm(places - places[matches])
+  shift = euclidean_norm(places[None] - places[matches])
   return jnp.mean(distance + spatial_weight * shift, axis=1)
 
 
@@ -102,7 +102,7 @@ def cobi_patches(
   p, q = (_patches(maps, size, kept, middle) for maps in (pred, target))
   matches = _matches(p, q, places, spatial_weight, block, root=True)
   distance = euclidean_norm(p - jnp.take_along_axis(q, matches[:, :, None], axis=1))
-  shift = euclidean_norm(places - places[matches])
+  shift = euclidean_norm(places[None] - places[matches])
   return jnp.mean(distance + spatial_weight * shift, axis=1)
 
 
@@ -154,13 +154,13 @@ def cobi_released(
   check_same_shape(pred, target, MAPS)
   height, width = pred.shape[1:3]
   swapped = grid(width, height)  # x is the slow axis of their meshgrid
-  places = swapped[:, ::-1] / jnp.array((height, width), jnp.float32)
+  places = swapped[:, ::-1] / jnp.array([(height, width)], jnp.float32)
 
   def similarity(p: Vectors, q: Vectors, rows: Int[Array, "m"]) -> Float[Array, "b m n"]:
     squared = jnp.sum(jnp.square(places[rows][:, None] - places[None]), axis=-1)
     spatial = _relative_softmax(squared, bandwidth, 1e-3)
     features = _relative_softmax(0.5 * cosine_distances(p, q), bandwidth, 1e-3)
-    return (1.0 - spatial_weight) * features + spatial_weight * spatial
+    return (1.0 - spatial_weight) * features + spatial_weight * spatial[None]
 
   return _contextual(*directions(pred, target, center=True), similarity, block)
 

@@ -88,7 +88,7 @@ def nearest(
     apart = jnp.sqrt(jnp.square(down) + jnp.square(across))
     # argmin in two passes: on CPUs XLA makes it a scalar loop, three times slower. The barrier has
     # both passes read one stored table; computed twice, roundings could differ and none be least.
-    difference = half - _dot(p, q_block)
+    difference = half[None] - _dot(p, q_block)
     if root:
       difference = jnp.sqrt(2.0 * jnp.maximum(own + difference, 0.0))
     cost = lax.optimization_barrier(difference + spatial_weight * apart)

@@ -73,5 +73,5 @@ def patches(
 
 def draw_corners(key: Array, height: int, width: int, count: int, size: int = 32) -> Array:
   """`count` random corners (row, column) of patches inside the frame, [count, 2]."""
-  limits = jnp.array((height - size + 1, width - size + 1))
+  limits = jnp.array([(height - size + 1, width - size + 1)])
   return jax.random.randint(key, (count, 2), 0, limits)

@@ -129,7 +129,7 @@ class Vgg:
       if before is not None and self._pools(before, name):
         x = max_pool_half(x) if self.pooling == "max" else _mean_pool_half(x)
       kernel, bias = (jnp.asarray(weights[name][part], x.dtype) for part in ("kernel", "bias"))
-      x = bias + convolve(x, kernel, (1, 1), "SAME")
+      x = lax.broadcast_to_rank(bias, 4) + convolve(x, kernel, (1, 1), "SAME")
       maps[name + _LINEAR] = x
       x = jax.nn.relu(x)
       maps[name] = x
@@ -153,7 +153,10 @@ class Vgg:
     if self.input.startswith("signed"):
       signed = 2.0 * images - 1.0
       return signed[..., ::-1] if self.input == "signed_swapped" else signed
-    scale, offset = (jnp.asarray(trained[name], images.dtype) for name in ("scale", "offset"))
+    scale, offset = (
+      lax.broadcast_to_rank(jnp.asarray(trained[name], images.dtype), images.ndim)
+      for name in ("scale", "offset")
+    )
     return images * scale if self.input == "no_mean" else images * scale + offset
 
 

@@ -1,21 +1,23 @@
 """Brightening without learning: the reference rows of every table.
 
-`CLASSIC[name]()` returns a fresh method: a function of the next frames of one video, uint8
-[t, h, w, 3] -> the same shape. A method remembers what it needs from earlier calls, so a video may
-be given in batches of any length with the same result as in one call; take a fresh method for the
-next video.
+`CLASSIC[name]()` returns what brightens the next frame of one video, uint8 [h, w, 3] -> the same
+shape. It remembers what it needs of earlier frames; take a fresh one for the next video, or let
+`Classic` do so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
+from llve_jax.methods.lime import lime
+from llve_jax.methods.method import Frame, Method
 from llve_jax.ops.color import srgb_to_linear
-from llve_jax.shapes import Frame8, Frames8
+from llve_jax.ops.frames import to_8_bit, to_unit
+from llve_jax.shapes import Frame8
 
-Method = Callable[[Frames8], Frames8]
+Brighten = Callable[[Frame8], Frame8]
 
 _CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # BT.709
@@ -53,16 +55,14 @@ class AutoGain:
     self._values = srgb_to_linear(_CODES) if decode else _CODES
     self._log_gain: float | None = None
 
-  def __call__(self, frames: Frames8) -> Frames8:
-    """Brightens the next frames of the video."""
-    out = np.empty_like(frames)
-    for index, frame in enumerate(frames):
-      # A channel has 256 possible inputs, so a frame's curve is one table.
-      curve = np.minimum(self._next_gain(frame) * self._values, 1.0) ** (1 / 2.2)
-      out[index] = np.round(255.0 * curve).astype(np.uint8)[frame]
-    return out
+  def __call__(self, frame: Frame8) -> Frame8:
+    """Brightens the next frame of the video."""
+    # A channel has 256 possible inputs, so a frame's curve is one table.
+    curve = np.minimum(self.next_gain(frame) * self._values, 1.0) ** (1 / 2.2)
+    return to_8_bit(curve)[frame]
 
-  def _next_gain(self, frame: Frame8) -> float:
+  def next_gain(self, frame: Frame8) -> float:
+    """The gain of the next frame of the video."""
     luma = cv2.transform(self._values[frame], _LUMA)
     light = float(self.statistic(luma))
     if light > 0.0:
@@ -79,17 +79,17 @@ def _percentile_99(luma: np.ndarray) -> float:
   return float(np.partition(values, rank)[rank])
 
 
-def auto_gain() -> Method:
+def auto_gain() -> AutoGain:
   """Undoes a short exposure: the 99th percentile of luma goes to 0.9, in linear light."""
   return AutoGain(_percentile_99, level=0.9)
 
 
-def auto_gain_mean() -> Method:
+def auto_gain_mean() -> AutoGain:
   """The mean of luma goes to 0.4, in linear light (bright: sRGB values then average about 0.6)."""
   return AutoGain(lambda luma: float(luma.mean()), level=0.4)
 
 
-def auto_gain_srgb() -> Method:
+def auto_gain_srgb() -> AutoGain:
   """The 99th percentile of luma goes to 0.9 in sRGB values, then gamma.
 
   Not what light does, but the stronger row on photographs whose bright version was retouched.
@@ -97,12 +97,12 @@ def auto_gain_srgb() -> Method:
   return AutoGain(_percentile_99, level=0.9, decode=False)
 
 
-def hist_eq() -> Method:
+def hist_eq() -> Brighten:
   """Equalises the histogram of each frame's luma (BT.601 Y'); Cr and Cb stay as they are."""
-  return _per_frame(_equalise)
+  return _equalise
 
 
-def clahe() -> Method:
+def clahe() -> Brighten:
   """Contrast-limited adaptive equalisation of L in CIE Lab: 8 x 8 tiles, clip limit 2.0.
 
   The clip limit is in OpenCV's units: multiples of the mean histogram bin.
@@ -115,12 +115,18 @@ def clahe() -> Method:
     lab[..., 0] = equaliser.apply(np.ascontiguousarray(lab[..., 0]))
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
 
-  return _per_frame(enhance)
+  return enhance
 
 
-def unchanged() -> Method:
+def gamma() -> Brighten:
+  """sRGB values to the power 1/2.2: a fixed curve, the same for every frame."""
+  curve = to_8_bit(_CODES ** np.float32(1 / 2.2))
+  return lambda frame: curve[frame]
+
+
+def unchanged() -> Brighten:
   """The input as it is."""
-  return lambda frames: frames
+  return lambda frame: frame
 
 
 def _equalise(frame: Frame8) -> Frame8:
@@ -129,32 +135,39 @@ def _equalise(frame: Frame8) -> Frame8:
   return np.asarray(cv2.cvtColor(luma_chroma, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
-def _per_frame(enhance: Callable[[Frame8], Frame8]) -> Method:
-  def method(frames: Frames8) -> Frames8:
-    out = np.empty_like(frames)
-    for index, frame in enumerate(frames):
-      out[index] = enhance(frame)
-    return out
-
-  return method
-
-
-CLASSIC: dict[str, Callable[[], Method]] = {
+CLASSIC: dict[str, Callable[[], Brighten]] = {
   "input": unchanged,
   "auto_gain": auto_gain,
   "auto_gain_mean": auto_gain_mean,
   "auto_gain_srgb": auto_gain_srgb,
   "hist_eq": hist_eq,
   "clahe": clahe,
+  "gamma": gamma,
+  "lime": lambda: lime,
 }
+SLOW = ("lime",)  # a second a frame: tables take them only where they are named
 
 
-def build(name: str) -> Method:
-  """Returns a fresh method.
+class Classic(Method):
+  """A row of `CLASSIC` as a method; it works on 8 bits, whatever it is given.
 
-  Raises:
-    UserError: no such method; the message lists the known ones.
+  Attributes:
+    name: key of `CLASSIC`.
   """
-  if name not in CLASSIC:
-    raise UserError(f"unknown classic method {name!r}; known: {', '.join(CLASSIC)}")
-  return CLASSIC[name]()
+
+  def __init__(self, name: str, *, called: str | None = None):
+    """Takes the row `name`, under another name in tables if `called`.
+
+    Raises:
+      UserError: no such row; the message lists the known ones.
+    """
+    if name not in CLASSIC:
+      raise UserError(f"unknown classic method {name!r}; known: {', '.join(CLASSIC)}")
+    self.name, self._fresh = called or name, CLASSIC[name]
+
+  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+    """As `Method`."""
+    brighten = self._fresh()
+    for frame in frames:
+      bright = brighten(frame if frame.dtype == np.uint8 else to_8_bit(frame))
+      yield bright if rounded else to_unit(bright)

@@ -1,4 +1,4 @@
-"""A network whose frames several devices compute together, each some rows of them.
+"""Frames that several devices compute together, each some rows of them.
 
 For frames that are too large for one device and must not be cut in tiles. The compiler exchanges
 the rows that neighbours need; the result is that of one device.
@@ -8,22 +8,26 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from llve_jax.errors import UserError
-from llve_jax.zoo.trained import Enhancer
+from llve_jax.ops import rows as rows_of_frames
 
-_HEIGHT = 2  # axis of a clip [b, t, h, w, c]
+Apply = Callable[[Any, Array, Any, Any], tuple[Array, Any]]
 
 
 class InRows:
-  """An `Enhancer` on the first `rows` devices of this machine."""
+  """A network as a pure function, on the first `rows` devices of this machine."""
 
-  def __init__(self, network: Enhancer, rows: int):
-    """Places the weights on all of them.
+  def __init__(self, apply: Apply, rows: int):
+    """Prepares; compiles at the first call with frames of a size.
+
+    Args:
+      apply: see `compiled.pure`; what it gives is as high as the clip that it gets, or a whole
+        number of times as high.
+      rows: how many devices.
 
     Raises:
       UserError: there are not so many.
@@ -34,54 +38,35 @@ class InRows:
         f"--rows={rows}: frames can be split over 1 to {len(devices)} devices here "
         f"({devices[0].platform}); choose as many"
       )
-    self._network, self._rows = network, rows
+    self._apply, self._rows = apply, rows
     mesh = Mesh(np.array(devices[:rows]), ("rows",), axis_types=(AxisType.Auto,))
     self._split = NamedSharding(mesh, PartitionSpec(None, None, "rows"))
-    self._compiled: dict[int, Callable[..., tuple[Array, Any]]] = {}
-    self._variables = jax.device_put(network.variables, NamedSharding(mesh, PartitionSpec()))
+    self._everywhere = NamedSharding(mesh, PartitionSpec())
+    self._compiled: dict[int, Apply] = {}
 
-  def __call__(self, clip: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
-    """As `Enhancer`."""
-    out, _ = self._run(clip.shape[_HEIGHT])(self._variables, self._placed(clip), None)
-    return self._whole(out, clip)
+  def place(self, variables: Any) -> Any:
+    """The variables on all of the devices."""
+    return jax.device_put(variables, self._everywhere)
 
-  def stream(
-    self, clip: Float[Array, "b t h w c"], carry: Any = None
-  ) -> tuple[Float[Array, "b t h w c"], Any]:
-    """As `Enhancer.stream`."""
-    out, carry = self._run(clip.shape[_HEIGHT])(self._variables, self._placed(clip), carry)
-    return self._whole(out, clip), carry
-
-  def _placed(self, clip: Array) -> Array:
-    """The clip, filled up at the bottom so that all devices get as many rows."""
-    missing = -clip.shape[_HEIGHT] % self._rows
-    filled = jnp.pad(clip, [(0, missing if axis == _HEIGHT else 0) for axis in range(clip.ndim)])
-    return jax.device_put(filled, self._split)
-
-  def _whole(self, out: Array, clip: Array) -> Array:
-    """The result without what was filled up."""
-    height = clip.shape[_HEIGHT]
-    filled = height + -height % self._rows
-    return out[:, :, : out.shape[_HEIGHT] // filled * height]
-
-  def _run(self, height: int) -> Callable[..., tuple[Array, Any]]:
-    """The network on frames of so many true rows, compiled at its first call."""
+  def __call__(
+    self, variables: Any, clip: Array, carry: Any = None, context: Any = None
+  ) -> tuple[Array, Any]:
+    """As `apply`; the variables as `place` gives them."""
+    height = clip.shape[rows_of_frames.HEIGHT]
+    missing = rows_of_frames.missing(height, self._rows)
+    filled = jax.device_put(rows_of_frames.fill(clip, missing), self._split)
     if height not in self._compiled:
-      self._compiled[height] = self._jitted(height)
-    return self._compiled[height]
+      self._compiled[height] = jax.jit(self._on_true_rows(height, height + missing))
+    out, carry = self._compiled[height](variables, filled, carry, context)
+    return rows_of_frames.cut(out, height, height + missing), carry
 
-  def _jitted(self, height: int) -> Callable[..., tuple[Array, Any]]:
-    network = self._network
-
-    def run(variables: Any, clip: Array, carry: Any) -> tuple[Array, Any]:
-      filled = clip.shape[_HEIGHT]
+  def _on_true_rows(self, height: int, filled: int) -> Apply:
+    def run(variables: Any, clip: Array, carry: Any, context: Any) -> tuple[Array, Any]:
       # Networks see true pixels only, so what they know of a whole frame stays right.
-      true = jax.lax.slice_in_dim(clip, 0, height, axis=_HEIGHT)
-      given = {"carry": carry} if network.traits.streaming else {}
-      output: Any = network.module.apply(variables, true, **given)
-      out = jnp.clip(output["clip"], 0.0, 1.0)
-      missing = out.shape[_HEIGHT] // height * (filled - height)
-      out = jnp.pad(out, [(0, missing if axis == _HEIGHT else 0) for axis in range(out.ndim)])
-      return jax.lax.with_sharding_constraint(out, self._split), output.get("carry")
+      true = rows_of_frames.cut(clip, height, filled)
+      out, carry = self._apply(variables, true, carry, context)
+      scale = out.shape[rows_of_frames.HEIGHT] // height
+      out = rows_of_frames.fill(out, scale * (filled - height))
+      return jax.lax.with_sharding_constraint(out, self._split), carry
 
-    return jax.jit(run)
+    return run

@@ -32,7 +32,7 @@ def match_folders(
     UserError: a folder is missing or holds no image, a name occurs twice, or the names differ
       (the differences are listed).
   """
-  pred_images, target_images = _images(Path(pred)), _images(Path(target))
+  pred_images, target_images = image_files(Path(pred)), image_files(Path(target))
   only_pred = sorted(pred_images.keys() - target_images.keys())
   only_target = sorted(target_images.keys() - pred_images.keys())
   if only_pred or only_target:
@@ -127,7 +127,12 @@ def _score_clip(clip: str, frames: Sequence[tuple[Frame8, Frame8]]) -> dict[str,
     raise UserError(f"clip {clip}: {error}") from error
 
 
-def _images(folder: Path) -> dict[str, Path]:
+def image_files(folder: Path) -> dict[str, Path]:
+  """The images in a folder and those below: path inside it without suffix -> file.
+
+  Raises:
+    UserError: no such folder, no image in it, or two of one name.
+  """
   if not folder.is_dir():
     raise UserError(f"{folder}: expected a folder of images, found no such folder")
   images: dict[str, Path] = {}

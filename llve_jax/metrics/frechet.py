@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from llve_jax.metrics.perceptual import Weights, feature_maps, packaged_lpips
+from llve_jax.ops.frames import to_unit
 from llve_jax.shapes import Frame8
 
 
@@ -90,5 +91,5 @@ def fid_vgg16(images_a: Iterable[Frame8], images_b: Iterable[Frame8]) -> float:
 
 @jax.jit
 def _means(images: Array, weights: Weights) -> Array:
-  maps = feature_maps(images.astype(jnp.float32) / 255.0, "vgg16", weights)
+  maps = feature_maps(to_unit(images), "vgg16", weights)
   return jnp.mean(maps[-1], axis=(1, 2))

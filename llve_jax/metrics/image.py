@@ -3,7 +3,7 @@
 Programs that print "SSIM" do not all compute the same number. Each convention has a name here:
 `ssim` (TensorFlow's), `ssim_matlab` (its authors'), `ssim_skimage` (scikit-image's default).
 
-All arithmetic is float32 and uses no matrix unit, so a GPU or TPU gives the same digits as a CPU.
+All arithmetic is float32, also on matrix units, so a GPU or TPU gives the same value as a CPU.
 """
 
 import jax

@@ -125,7 +125,8 @@ def feature_maps(images: Images, net: Net, weights: Weights) -> list[Array]:
   if min(images.shape[1:3]) < least:
     raise ValueError(f"{net} needs images of {least} x {least} at least, got {images.shape}")
   x = 2.0 * jnp.asarray(images, jnp.float32) - 1.0
-  x = (x - jnp.array(_SHIFT, jnp.float32)) / jnp.array(_SCALE, jnp.float32)
+  shift, scale = (jnp.array(values, jnp.float32).reshape(1, 1, 1, 3) for values in (_SHIFT, _SCALE))
+  x = (x - shift) / scale
   maps = []
   for layer, (kernel, bias) in zip(LAYERS[net], weights.layers, strict=True):
     if layer.pool is not None:
@@ -141,7 +142,7 @@ def feature_maps(images: Images, net: Net, weights: Weights) -> list[Array]:
       dimension_numbers=("NHWC", "HWIO", "NHWC"),
       precision=lax.Precision.HIGHEST,
     )
-    x = jax.nn.relu(x + jnp.asarray(bias))
+    x = jax.nn.relu(x + lax.broadcast_to_rank(bias, 4))
     if layer.compared:
       maps.append(x)
   return maps
@@ -188,7 +189,9 @@ def _distance(pred: Array, target: Array, net: Net, weights: Weights) -> Array:
   for pred_map, target_map, channels in zip(*maps, weights.linear, strict=True):
     squared = jnp.square(_unit(pred_map) - _unit(target_map))
     # A weighted sum, not a product of matrices, which would use the matrix unit.
-    total = total + jnp.mean(jnp.sum(squared * jnp.asarray(channels), axis=-1), axis=(1, 2))
+    total = total + jnp.mean(
+      jnp.sum(squared * lax.broadcast_to_rank(channels, 4), axis=-1), axis=(1, 2)
+    )
   return total
 
 

@@ -62,7 +62,7 @@ def _caption(text: str, width: int) -> Frame8:
   """White on black, about a twelfth of the column's width high."""
   height = max(16, width // 12)
   (full, tall), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
-  scale = min(0.55 * height / tall, (width - 8) / max(full, 1))
+  scale = min(0.55 * height / max(tall, 1), (width - 8) / max(full, 1))
   box = np.zeros((height, width, 3), np.uint8)
   (_, drawn), _ = cv2.getTextSize(text, _FONT, scale, 1)
   position = (4, (height + drawn) // 2)

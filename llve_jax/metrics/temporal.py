@@ -235,6 +235,12 @@ def warping_error(pred: Frames8, guide: Frames8, *, flow: FlowOf = dis_flow) -> 
   return float(np.mean(errors)) if errors else float("nan")
 
 
+def frame_brightness(frames: Frames8) -> Float[np.ndarray, "t"]:
+  """Mean `brightness` of each 8-bit frame, 0 to 255; float64, on the host, a frame at a time."""
+  means = np.stack([frame.mean(axis=(0, 1), dtype=np.float64) for frame in frames])
+  return means @ np.asarray(_BT709)
+
+
 def clip_scores(pred: Frames8, target: Frames8) -> dict[str, float]:
   """Every one of `CLIP_METRICS` for one clip of 8-bit frames; two frames at once on the device.
 
@@ -247,7 +253,7 @@ def clip_scores(pred: Frames8, target: Frames8) -> dict[str, float]:
     differences.append(
       np.concatenate([mabd(_as_clip(frames[i : i + 2]))[0] for i in range(len(frames) - 1)])
     )
-    means.append(np.stack([_mean_brightness(_as_clip(frame[None])) for frame in frames]))
+    means.append(frame_brightness(frames))
   return {
     "mabd": float(differences[0].mean()),
     "mse_mabd": float(np.square(differences[0] - differences[1]).mean()),
@@ -258,11 +264,6 @@ def clip_scores(pred: Frames8, target: Frames8) -> dict[str, float]:
 
 def _as_clip(frames: Frames8) -> Clip:
   return jnp.asarray(frames[None], jnp.float32) / 255.0
-
-
-@jax.jit
-def _mean_brightness(clip: Array) -> Array:
-  return jnp.mean(brightness(clip))
 
 
 def _neighbours(name: str, clip: Array) -> tuple[Array, Array]:

@@ -27,7 +27,8 @@ from llve_jax.ops.resize import (
 
 def attention_of(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
   """1 - luma of sRGB images in [0, 1]: 1 where it is black, 0 where it is white."""
-  luma = jnp.sum(images * jnp.array([0.299, 0.587, 0.114], images.dtype), axis=-1, keepdims=True)
+  weights = jnp.array([0.299, 0.587, 0.114], images.dtype).reshape(1, 1, 1, 3)
+  luma = jnp.sum(images * weights, axis=-1, keepdims=True)
   return 1 - luma
 
 

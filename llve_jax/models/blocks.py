@@ -120,4 +120,4 @@ class SpaceTimeConv(nn.Module):
     out = forms[self.temporal](
       clip.astype(self.dtype), kernel.astype(self.dtype), padding=self.padding
     )
-    return out + bias.astype(self.dtype)
+    return out + lax.broadcast_to_rank(bias.astype(self.dtype), 5)

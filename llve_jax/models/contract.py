@@ -7,6 +7,8 @@ from jaxtyping import Array
 # Channels of an input clip. "mosaic" is one plane as the sensor laid it out; "bayer" and "xtrans"
 # are packed (`llve_jax.ops.mosaic`); "raw_rgb" is linear light.
 CHANNELS = {"srgb": 3, "raw_rgb": 3, "mosaic": 1, "bayer": 4, "xtrans": 9}
+# Pixels of the sensor along a side for one of the packed input.
+PACKING = {"bayer": 2, "xtrans": 3}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Traits:
   least_side: int = 1
   least_frames: int = 1
   context: int = 0
+
+  @property
+  def single_frames(self) -> bool:
+    """Whether the network looks at each frame by itself."""
+    return self.frames == 1 and not self.streaming
+
+  @property
+  def packing(self) -> int:
+    """Pixels of the sensor, or of a video, along a side for one of an input clip."""
+    return PACKING.get(self.input_kind, 1)
 
   @property
   def channels(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv
@@ -64,7 +65,7 @@ class TransposedConv(nn.Module):
     kernel = self.param("kernel", _normal, (3, 3, images.shape[-1], self.features))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     doubled = transposed_conv3_double(images.astype(self.dtype), kernel.astype(self.dtype))
-    return doubled + bias.astype(self.dtype)
+    return doubled + lax.broadcast_to_rank(bias.astype(self.dtype), 4)
 
 
 class DeblurGAN(nn.Module):

@@ -49,7 +49,7 @@ def statistics(context: Float[Array, "n s s 3"]) -> Float[Array, "n 47"]:
   parts.append(jnp.max(context, axis=(1, 2)))
   centres = jnp.linspace(0.0, 1.0, _BINS, dtype=jnp.float32)
   for shade in (jnp.max(roots, axis=-1), jnp.min(roots, axis=-1)):
-    apart = jnp.abs(shade.reshape(shade.shape[0], -1, 1) - centres) * (_BINS - 1)
+    apart = jnp.abs(shade.reshape(shade.shape[0], -1, 1) - centres[None, None]) * (_BINS - 1)
     parts.append(4.0 * jnp.mean(jnp.maximum(1.0 - apart, 0.0), axis=1))
   return jnp.concatenate(parts, axis=-1)
 

@@ -29,6 +29,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
@@ -91,7 +92,9 @@ class Align(nn.Module):
     allowed = jnp.concatenate([_moved(inside, *step) for step in around], -1) > 0
     # The same place is the first guess: features that differ little do not wander.
     here = jnp.asarray([2.0 if step == (0, 0) else 0.0 for step in around], jnp.float32)
-    weights = jax.nn.softmax(jnp.where(allowed, scores * scale + here, -1e9), axis=-1)
+    weights = jax.nn.softmax(
+      jnp.where(allowed, scores * scale + lax.broadcast_to_rank(here, 4), -1e9), axis=-1
+    )
     weights = weights.astype(self.dtype)
     parts = [weights[..., k : k + 1] * _moved(past, *step) for k, step in enumerate(around)]
     return sum(parts[1:], start=parts[0])
@@ -208,7 +211,7 @@ class RecurrentUNet(nn.Module):
       for index in range(self.blocks[level]):
         x = block(dtype=self.dtype, name=f"encoder_{level}_{index}")(x)
       levels.append(x)
-    x, features = self._fuse(x, None if carry is None else carry["features"], batch, time)
+    x, kept = self._fuse(x, None if carry is None else carry["features"], batch, time)
     for level in reversed(range(coarsest)):
       x = bilinear_double(nn.Dense(self.widths[level], dtype=self.dtype, name=f"up_{level}")(x))
       x = leaky_relu(conv(self.widths[level], name=f"merge_{level}")(x + levels[level]))
@@ -224,7 +227,7 @@ class RecurrentUNet(nn.Module):
     out = out + highlight_fade(settled) * x[..., :12]
     empty = curve.border * (1.0 - empty_fade(settled))
     out = out + empty * (settled - out)
-    memory = {**past, "features": features, "code": last_code}
+    memory = {**past, "features": kept, "code": last_code}
     out = crop_to(depth_to_space(out, 2), height, width).reshape(clip.shape)
     return {"clip": out, "carry": memory}
 

@@ -68,7 +68,10 @@ class ResNetEncoder(nn.Module):
     """RGB in [0, 1], sides that divide by 2^(levels + 1) -> one map per level, a quarter first."""
     x = images
     if self.normalise:
-      x = (x - jnp.array(_MEAN, x.dtype)) / jnp.array(_STANDARD_DEVIATION, x.dtype)
+      mean, deviation = (
+        jnp.array(values, x.dtype).reshape(1, 1, 1, 3) for values in (_MEAN, _STANDARD_DEVIATION)
+      )
+      x = (x - mean) / deviation
     stem = ConvNorm(self.width, 7, stride=2, dtype=self.dtype, name="stem")
     x = max_pool3_half(nn.relu(stem(x.astype(self.dtype), train=train)))
     block = nn.remat(BasicBlock, static_argnums=(2,)) if self.remat else BasicBlock  # 2 is `train`

@@ -66,7 +66,8 @@ def settle(
 
 def colors(blocks: Blocks) -> Float[Array, "n h w 3"]:
   """The mean colour of every block."""
-  return sum(blocks[..., k : k + 3] for k in (0, 3, 6, 9)) * 0.25
+  first, *others = (blocks[..., k : k + 3] for k in (0, 3, 6, 9))
+  return sum(others, start=first) * 0.25
 
 
 def highlight_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
@@ -83,4 +84,7 @@ class SmoidDiscriminator(nn.Module):
     """Batch normalisation that believes in mean 0 and variance 1."""
     scale = self.param(f"{name}_scale", nn.initializers.ones, (x.shape[-1],))
     shift = self.param(f"{name}_shift", nn.initializers.zeros, (x.shape[-1],))
-    return x * scale.astype(self.dtype) + shift.astype(self.dtype)
+    scale, shift = (
+      lax.broadcast_to_rank(each.astype(self.dtype), x.ndim) for each in (scale, shift)
+    )
+    return x * scale + shift

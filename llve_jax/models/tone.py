@@ -73,7 +73,7 @@ class Develop(nn.Module):
     taken = jnp.zeros((*others.shape[:-1], 9), others.dtype)
     taken = taken.at[..., jnp.asarray([1, 2, 3, 5, 6, 7])].set(0.5 * jnp.tanh(others))
     taken = taken.reshape(-1, 3, 3)
-    eye = jnp.eye(3, dtype=others.dtype)
+    eye = jnp.eye(3, dtype=others.dtype)[None]
     mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
     return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle), border[:, None, None])
 

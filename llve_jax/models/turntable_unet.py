@@ -10,6 +10,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, ConvNorm, leaky_relu
@@ -74,7 +75,8 @@ class Double(nn.Module):
     shape = (2, 2, images.shape[-1], self.features)
     kernel = self.param("kernel", nn.initializers.he_normal(), shape)
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    return transposed_conv_double(images, kernel.astype(self.dtype)) + bias.astype(self.dtype)
+    doubled = transposed_conv_double(images, kernel.astype(self.dtype))
+    return doubled + lax.broadcast_to_rank(bias.astype(self.dtype), 4)
 
 
 class TurntableUNet(nn.Module):

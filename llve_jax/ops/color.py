@@ -68,3 +68,7 @@ def _namespace(array: Any) -> ModuleType:
   if not xp.isdtype(array.dtype, "real floating"):
     raise TypeError(f"expected floating values in [0, 1], got {array.dtype}; divide by full scale")
   return xp
+
+
+# Linear light of each 8-bit sRGB code, as a table.
+LINEAR_OF_CODE = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))

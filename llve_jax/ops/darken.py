@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops import camera as cameras
-from llve_jax.ops import compress, degrade, night_light, overlay, ranges
+from llve_jax.ops import compress, degrade, night_light, night_target, overlay, ranges
 from llve_jax.ops.camera import Camera
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.night_light import NightLight
@@ -61,7 +61,7 @@ class Darkening:
   exposure: float = 1.0
   cast: Triple = (1.0, 1.0, 1.0)
   night: NightLight | None = None
-  lift: float = 0.4
+  lift: float = 0.35
   drift: float = 0.0
   drift_frames: float = 50.0
   drift_start: float = 0.0
@@ -235,8 +235,9 @@ def apply(
         lit = _lit(night, shape, index, darkening)
       field, lifted, lamps = lit
       light *= field
+      scene = cv2.LUT(frame, day) * lifted
+      high[index] = night_target.target(scene, light, lamps, darkening.exposure)
       light += lamps
-      high[index] = _target(cv2.LUT(frame, day), lifted, lamps, gains[index])
     else:
       high[index] = frame
     if darkening.blur_length > 0:
@@ -265,19 +266,6 @@ def _lit(
   """Illumination, the target's, and lamps."""
   field = night_light.illumination(night, shape, time)
   return field, night_light.lifted(field, darkening.lift), night_light.sources(night, shape, time)
-
-
-def _target(
-  light: Float[np.ndarray, "h w 3"],
-  lifted: Float[np.ndarray, "h w 3"],
-  lamps: Float[np.ndarray, "h w 3"],
-  gain: float,
-) -> np.ndarray:
-  """The bright scene under lifted light, its lamps as bright as the dark picture has them."""
-  light *= lifted
-  veil = np.minimum(lamps * np.float32(gain), 1)
-  light += veil * (1 - np.minimum(light, 1))
-  return cameras.rounded(cameras.tone(light))
 
 
 def _dimming(exposure: float, curve: Triple, dark: bool) -> float:

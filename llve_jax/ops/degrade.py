@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from llve_jax.errors import UserError
-from llve_jax.ops.color import linear_to_srgb, srgb_to_linear
+from llve_jax.ops.color import LINEAR_OF_CODE, linear_to_srgb
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.ops.ranges import Range, log_uniform, ordered
 from llve_jax.shapes import Frames8
-
-_LINEAR_OF_CODE = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,13 +108,13 @@ def apply(frames: Frames8, degradation: Degradation, rng: np.random.Generator) -
   gains *= np.float32(degradation.exposure)
   dark = np.empty_like(frames)
   for index, frame in enumerate(frames):
-    light = _LINEAR_OF_CODE[frame]
+    light = LINEAR_OF_CODE[frame]
     if degradation.blur_length > 0:
       path = shake_trajectory(rng, degradation.blur_length, shutter=degradation.shutter)
       light = blur(light, point_spread(path))
     light = add_noise(light * gains, degradation, rng)
     srgb = linear_to_srgb(np.clip(light, 0, 1))
-    dark[index] = np.round(srgb * 255).astype(np.uint8)
+    dark[index] = to_8_bit(srgb)
   return dark
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8, UInt16
 
 from llve_jax.errors import UserError
 from llve_jax.ops import degrade
-from llve_jax.ops.color import srgb_to_linear
+from llve_jax.ops.color import LINEAR_OF_CODE, srgb_to_linear
 from llve_jax.ops.degrade import Degradation
 from llve_jax.ops.mosaic import color_sites
 from llve_jax.shapes import Frames8
@@ -23,7 +23,6 @@ Gains = tuple[float, float, float]
 # al. draw from.
 DAYLIGHT: Gains = (2.15, 1.0, 1.7)
 _HIGHLIGHT = 0.9
-_LINEAR_OF_CODE = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
 
 
 def unprocess(
@@ -52,7 +51,7 @@ def unprocess(
   if not min(white_balance) > 0:
     raise UserError(f"expected positive white-balance gains, found {white_balance}")
   if frame.dtype == np.uint8:
-    light = _LINEAR_OF_CODE[frame]
+    light = LINEAR_OF_CODE[frame]
   elif np.issubdtype(frame.dtype, np.floating):
     light = srgb_to_linear(frame.astype(np.float32))
   else:

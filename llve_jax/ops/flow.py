@@ -9,6 +9,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 
@@ -64,9 +65,10 @@ def _positions(flow: Float[Array, "*b h w 2"]) -> tuple[Array, Array]:
   """Where each pixel of the result comes from: x and y."""
   height, width = flow.shape[-3:-1]
   flow = jnp.asarray(flow, jnp.float32)
-  x = jnp.arange(width, dtype=jnp.float32) + flow[..., 0]
-  y = jnp.arange(height, dtype=jnp.float32)[:, None] + flow[..., 1]
-  return x, y
+  x = jnp.arange(width, dtype=jnp.float32)
+  y = jnp.arange(height, dtype=jnp.float32)[:, None]
+  x, y = (lax.broadcast_to_rank(place, flow.ndim - 1) for place in (x, y))
+  return x + flow[..., 0], y + flow[..., 1]
 
 
 def _pick(
@@ -105,7 +107,7 @@ def random_flow(
   place = jnp.stack(jnp.meshgrid(x, y), axis=-1)  # from -1 to 1 along the longer side
 
   def linear(matrices: Array) -> Array:
-    return (matrices[:, None, None] * place[:, :, None]).sum(axis=-1)
+    return (matrices[:, None, None] * place[None, :, :, None]).sum(axis=-1)
 
   angle_key, wave_key, share_key, strength_key = jax.random.split(key, 4)
   angles = 2.0 * math.pi * jax.random.uniform(angle_key, (4, count, 1, 1))

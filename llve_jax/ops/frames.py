@@ -1,17 +1,17 @@
-"""Between the 8-bit frames of files and the clips of networks."""
+"""Between the 8-bit frames of files and numbers in [0, 1], for numpy and JAX arrays alike."""
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from typing import Any
 
 
-@jax.jit
-def clips_of(frames: UInt8[Array, "b h w c"]) -> Float[Array, "b 1 h w c"]:
-  """Each 8-bit frame as a clip of one frame, float32 in [0, 1]."""
-  return frames[:, None].astype(jnp.float32) / 255.0
+def to_unit(frames: Any) -> Any:
+  """8 bits to float32 in [0, 1], any shape; float32 stays as it is."""
+  if frames.dtype == "float32":
+    return frames
+  xp = frames.__array_namespace__()
+  return frames.astype("float32") / xp.float32(255.0)
 
 
-@jax.jit
-def frames_of(clips: Float[Array, "b 1 h w c"]) -> UInt8[Array, "b h w c"]:
-  """Clips of one frame as 8-bit frames: clipped to [0, 1] and rounded, as a saved file would be."""
-  return jnp.round(jnp.clip(clips[:, 0], 0.0, 1.0) * 255.0).astype(jnp.uint8)
+def to_8_bit(values: Any) -> Any:
+  """Numbers to 8 bits as a saved file has them: clipped to [0, 1] and rounded; any shape."""
+  xp = values.__array_namespace__()
+  return xp.round(xp.clip(values, 0.0, 1.0) * xp.float32(255.0)).astype("uint8")

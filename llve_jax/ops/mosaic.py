@@ -62,11 +62,6 @@ def flip_cfa(cfa: str, axis: Axis) -> str:
   return _letters(np.flip(_cell(cfa), _axis(axis)))
 
 
-def transpose_cfa(cfa: str) -> str:
-  """The layout of a plane whose rows have become its columns."""
-  return _letters(_cell(cfa).T)
-
-
 def phase_offset(cfa: str, wanted: str) -> tuple[int, int]:
   """The smallest crop (top, left), in pixels, that turns the layout `cfa` into `wanted`.
 
@@ -192,23 +187,6 @@ def flip_packed(
     flipped_cfa = crop_cfa(flipped_cfa, *((3, 0) if axis == "up_down" else (0, 3)))
   square = [7, 8, 5, 6] if axis == "up_down" else [6, 5, 8, 7]
   return flipped[..., [0, 1, 2, 3, 4, *square]], flipped_cfa
-
-
-def transpose_packed(
-  packed: Shaped[np.ndarray, "*batch p q c"], cfa: str, blind: bool = False
-) -> tuple[Shaped[np.ndarray, "*batch q p c"], str]:
-  """Transposes a packed mosaic so that it is the packed form of the transposed plane.
-
-  Arguments and result as those of `flip_packed`.
-  """
-  channels = _channel_order(cfa).shape[-1]
-  check_channels(packed, cfa, channels)
-  turned = np.swapaxes(packed, -3, -2)
-  if blind:
-    return turned, cfa
-  # Red's row becomes red's column, which is blue's row; the row beside the square becomes a column.
-  order = [0, 3, 2, 1] if channels == 4 else [3, 1, 4, 0, 2, 5, 7, 6, 8]
-  return turned[..., order], transpose_cfa(cfa)
 
 
 def _cell(cfa: str) -> Shaped[np.ndarray, "n n"]:

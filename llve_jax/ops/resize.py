@@ -133,7 +133,7 @@ def _enlarge(images: Array, axis: int, factor: int, align_corners: bool) -> Arra
   if align_corners:
     place = jnp.arange(length, dtype=jnp.float32)[:, None]
     count = jnp.asarray(length).astype(jnp.float32)
-    away = (phase * (count - 1) - place * (factor - 1)) / (factor * count - 1)
+    away = (phase[None] * (count - 1) - place * (factor - 1)) / (factor * count - 1)
   away = jnp.expand_dims(away, [*range(axis), *range(axis + 2, images.ndim + 1)])
   here, before, after = (jnp.expand_dims(x, axis + 1) for x in (images, before, after))
   neighbour = jnp.where(away < 0, before, after)

@@ -39,29 +39,6 @@ class Past:
   weight: Float[np.ndarray, "h w"]
 
 
-def denoise_recursive(
-  frames: Float[np.ndarray, "t h w c"],
-  *,
-  shot_noise: float,
-  read_noise: float,
-  strength: float = 1.0,
-  memory: float = 32.0,
-  window: float = 1.5,
-) -> Float[np.ndarray, "t h w c"]:
-  """Denoises a clip of 1 to 9 channels; the first frame stays as it is. See `denoise_frame`.
-
-  Raises:
-    UserError: the frames are not floating [t, h, w, c], or a parameter is out of range.
-  """
-  if frames.ndim != 4:
-    raise UserError(f"expected frames [t, h, w, c], found {frames.shape}")
-  levels = {"shot_noise": shot_noise, "read_noise": read_noise, "strength": strength}
-  denoised = np.empty(frames.shape, np.float32)
-  for index, frame in enumerate(denoise_stream(frames, memory=memory, window=window, **levels)):
-    denoised[index] = frame
-  return denoised
-
-
 def denoise_stream(
   frames: Iterable[Float[np.ndarray, "h w c"]],
   *,

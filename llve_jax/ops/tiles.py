@@ -36,6 +36,11 @@ class Windows:
     """Pixels that the windows span together: `length`, or more where it must be padded."""
     return self.starts[-1] + self.size
 
+  def scaled(self, factor: int) -> "Windows":
+    """The same for results that are so many times as large."""
+    starts = tuple(factor * start for start in self.starts)
+    return Windows(factor * self.length, factor * self.size, factor * self.halo, starts)
+
   def weights(self) -> Float[np.ndarray, "windows size"]:
     """Weight of each pixel of each window; over all windows they sum to one at every pixel."""
     weights = np.ones((len(self.starts), self.size))

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from llve_jax.data.clips import EvalClip
-from llve_jax.methods.clips import Compiled, PairedClip, network_method, per_frame
+from llve_jax.methods.compiled import Compiled
+from llve_jax.methods.network import Network
 from llve_jax.metrics import protocols
 from llve_jax.metrics.strips import strip
-from llve_jax.score.score import clip_key, mean_brightness, score
+from llve_jax.metrics.temporal import frame_brightness
+from llve_jax.score.score import clip_key, score
 from llve_jax.shapes import Frames8
 
 _PREVIEW_FRAMES = 40
@@ -65,7 +67,7 @@ class Scorer:
     """Prepares the evaluation; compiles at the first call.
 
     Args:
-      module: the network, run as its traits say, see `train.methods`.
+      module: the network, run as its traits say, see `methods.network`.
       clips: gives the held-out clips anew each time, of the kind that the network takes.
       protocol: a name of `llve_jax.metrics.protocols.PROTOCOLS`.
       batch: frames at once.
@@ -85,24 +87,23 @@ class Scorer:
     `metrics.temporal.brightness_flicker`, over the frames it was run on.
     """
     variables = jax.device_get(variables)  # one device's copy, wherever training keeps it
-    method = network_method(self._compiled.bind(variables), batch=self._batch)
+    method = Network("output", self._compiled, variables, batch=self._batch)
     pictures: dict[str, np.ndarray] = {}
     flicker: list[float] = []
 
-    def watch(name: str, clip: PairedClip, frames: Frames8) -> None:
+    def watch(name: str, clip: EvalClip, frames: Frames8) -> None:
       middle = len(frames) // 2
       shown = [clip.low[middle], frames[middle], clip.high[middle]]
       if not pictures and len(frames) > 1:
         pictures["preview"] = preview(clip.low, frames, clip.high)
       pictures[clip_key(clip)] = strip([shown], ["input", name, "target"])
-      apart = 255.0 * (mean_brightness(frames) - mean_brightness(clip.high))
-      flicker.append(float(np.var(apart)))
+      flicker.append(float(np.var(frame_brightness(frames) - frame_brightness(clip.high))))
 
     protocol = self._protocol
-    alone = per_frame(self._compiled.traits)
+    alone = self._compiled.traits.single_frames
     clips = (thin if alone else shorten)(self._clips(), protocol, self._max_frames)
     if alone:  # what it selects has been selected
       protocol = dataclasses.replace(protocol, select=(0, None))
-    report = score({"output": lambda: method}, clips, protocol, watch=watch)
-    metrics = report.means("output")
+    report = score([method], clips, protocol, watch=watch)
+    metrics = report.means(method.name)
     return metrics if alone else {**metrics, "flicker": float(np.mean(flicker))}, pictures

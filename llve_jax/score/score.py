@@ -1,49 +1,36 @@
-"""Scores methods on clips: networks and classic baselines through one function, in one table."""
+"""Scores methods on clips, networks and classic baselines alike, in one table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from llve_jax.methods.clips import Method, PairedClip, rounded_frames
+from llve_jax.data.clips import EvalClip
+from llve_jax.errors import UserError
+from llve_jax.methods.method import Method
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
 from llve_jax.metrics.temporal import clip_scores
+from llve_jax.ops.frames import to_8_bit
 from llve_jax.shapes import Frames8
 
 # Called with a method's name, the clip and the method's frames as saved.
-Watch = Callable[[str, PairedClip, Frames8], None]
-
-_BT709 = np.array([0.2126, 0.7152, 0.0722])
+Watch = Callable[[str, EvalClip, Frames8], None]
 
 
-def clip_key(clip: PairedClip) -> str:
+def clip_key(clip: EvalClip) -> str:
   """The clip's name in reports: `name_variant`."""
   return f"{clip.name}_{clip.variant}"
 
 
-def on_frames(fresh: Callable[[], Callable[[Frames8], Frames8]]) -> Callable[[], Method]:
-  """Turns a factory of functions of 8-bit frames, such as a classic baseline, into one of methods.
-
-  They see the dark frames as a person would.
-  """
-
-  def make() -> Method:
-    method = fresh()
-    return lambda clip: method(clip.low)
-
-  return make
-
-
-def mean_brightness(frames: Frames8) -> Float[np.ndarray, "t"]:
-  """Mean of `metrics.temporal.brightness` over each frame, here on the scale 0 to 1; float64."""
-  return np.stack([frame.mean(axis=(0, 1)) for frame in frames]) @ _BT709 / 255.0
+def taken_by(method: Method, clip: EvalClip) -> np.ndarray:
+  """The frames of a clip that a method takes; what it cannot take is what a person sees of them."""
+  return clip.light if clip.light is not None and clip.kind == method.takes else clip.low
 
 
 def score(
-  methods: Mapping[str, Callable[[], Method]],
-  clips: Iterable[PairedClip],
+  methods: Sequence[Method],
+  clips: Iterable[EvalClip],
   protocol: Protocol,
   *,
   headline: str | None = None,
@@ -55,8 +42,8 @@ def score(
 
 
 def score_all(
-  methods: Mapping[str, Callable[[], Method]],
-  clips: Iterable[PairedClip],
+  methods: Sequence[Method],
+  clips: Iterable[EvalClip],
   protocols: Sequence[Protocol],
   *,
   headline: str | None = None,
@@ -67,7 +54,7 @@ def score_all(
   """Runs every method once on every whole clip, scores the frames that each protocol selects.
 
   Args:
-    methods: name -> factory, called once for each clip so that no state leaks between clips.
+    methods: each called by its name in the reports.
     clips: the test clips, in order; read one by one, so they may be a generator.
     protocols: how frames are compared; a report for each. Those without `floats` get the result
       rounded to 8 bits, whatever the method gives.
@@ -78,20 +65,29 @@ def score_all(
     watch: sees every result, for pictures.
 
   Raises:
-    ValueError: no method, protocol or clip, or a method changed the shape of its frames.
-    UserError: a clip is too short for a protocol.
+    ValueError: no method, protocol or clip, two methods of one name, or a method changed the shape
+      of its frames.
+    UserError: a clip is too short for a protocol, or a method cannot take it; names the clip.
   """
   if not methods or not protocols:
     raise ValueError("score needs at least one method and one protocol")
-  headline = headline or next(iter(methods))
+  names = [method.name for method in methods]
+  if len(set(names)) < len(names):
+    raise ValueError(f"several methods are called the same: {names}")
+  headline = headline or names[0]
+  rounded = not any(protocol.floats for protocol in protocols)
   reports = [Report(protocol, headline, about) for protocol in protocols]
   for clip in clips:
     key = clip_key(clip)
-    for name, fresh in methods.items():
-      pred = fresh()(clip)
+    for method in methods:
+      name = method.name
+      try:
+        pred = method(taken_by(method, clip), rounded=rounded)
+      except UserError as error:
+        raise UserError(f"clip {key}: {error}") from None
       if pred.shape != clip.high.shape:
         raise ValueError(f"{name} on clip {key} gave {pred.shape}, the target is {clip.high.shape}")
-      saved = pred if pred.dtype == np.uint8 else rounded_frames(pred)
+      saved = pred if pred.dtype == np.uint8 else to_8_bit(pred)
       if watch is not None:
         watch(name, clip, saved)
       whole = clip_scores(saved, clip.high) if temporal and len(saved) > 1 else {}

@@ -19,8 +19,8 @@ from llve_jax.train.tensorboard import show
 
 
 def due(step: int, every: int, *, last: bool) -> bool:
-  """True at multiples of `every` (0: never) and at the last step."""
-  return last or (every > 0 and step % every == 0)
+  """True at multiples of `every` (0: never), but not before the first step, and at the last one."""
+  return last or (every > 0 and step > 0 and step % every == 0)
 
 
 class Log:
@@ -38,26 +38,34 @@ class Log:
     total: int,
     every: int,
     also: Sequence[int] = (),
+    rate: Callable[[int], Any] | None = None,
     explain: Callable[[int], str] = lambda step: "",
   ):
     """Logs every `every` steps; also checks at multiples of each period in `also`.
 
-    `explain` is called with the number of a step whose values are not finite, counted from 1; what
-    it returns ends the message.
+    Args:
+      writer: receives the scalars, and `learning_rate`.
+      meter: is told of every line.
+      total: steps of the whole run; the last one is always logged.
+      every: steps to a line.
+      also: further periods, those of evaluating and saving.
+      rate: number of a step, counted from 0 -> learning rate by schedule; None: not written.
+      explain: called with the number of a step whose values are not finite, counted from 1; what
+        it returns ends the message.
     """
-    self._writer, self._meter, self._explain = writer, meter, explain
+    self._writer, self._meter, self._explain, self._rate = writer, meter, explain, rate
     self._total, self._every, self._also = total, every, tuple(also)
     self._pending: list[tuple[int, dict[str, Array]]] = []
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
+  def __call__(self, step: int, state: State, scalars: dict[str, Array]) -> None:
     """Keeps the step's scalars; fetches, checks and writes those pending when it is time."""
     self._pending.append((step, scalars))
+    last = step >= self._total
     if any(due(step, every, last=last) for every in (self._every, *self._also)):
-      self.flush(step)
-    return state
+      self.flush(step, state)
 
-  def flush(self, step: int) -> None:
-    """Fetches, checks and writes what is pending, up to `step`."""
+  def flush(self, step: int, state: State) -> None:
+    """Fetches, checks and writes what is pending, up to `step`; `state` is that after it."""
     pending = [(number, jax.device_get(values)) for number, values in self._pending]
     self._pending.clear()
     if not pending:
@@ -72,6 +80,9 @@ class Log:
     }
     for name, value in means.items():
       self._writer.add_scalar(name, value, step)
+    if self._rate is not None:  # as the step took it: what plateaus have halved, too
+      rate = float(self._rate(step - 1)) * float(jax.device_get(state.rate))
+      self._writer.add_scalar("learning_rate", rate, step)
     left = duration(seconds * (self._total - step))
     terms = "  ".join(f"{name.removeprefix('loss/')} {value:.4g}" for name, value in means.items())
     print(f"step {step}/{self._total}  {seconds:.3g} s/step  {left} left  {terms}", flush=True)
@@ -123,7 +134,7 @@ class Evaluate:
         metrics must have "psnr".
       keep_best: called with (variables, step, metrics) when PSNR is the best so far.
       memory: outlives a restart; holds "best", "last" and "history", the metrics of every
-        evaluation in turn.
+        evaluation in turn. What "last" says of its step is not evaluated again.
       every: steps between evaluations.
       publish: called with the history after each.
       fetch: from variables on devices to a copy on this host.
@@ -132,9 +143,10 @@ class Evaluate:
     self._keep_best, self._every, self.memory = keep_best, every, memory
     self._publish, self._fetch = publish, fetch
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
-    """Evaluates if it is time."""
-    if due(step, self._every, last=last):
+  def __call__(self, step: int, state: State, *, last: bool) -> State:
+    """Evaluates if it is time, and has not been done."""
+    done = self.memory.get("last", {}).get("step") == step
+    if due(step, self._every, last=last) and not done:
       before = self._clock.totals["evaluation"]
       with self._clock.measure("evaluation"):
         metrics = self._evaluate(step, state)
@@ -171,13 +183,25 @@ class Save:
     clock: Clock,
     memory: dict[str, Any],
     *,
+    start: int,
     every: int,
   ):
-    """Saves every `every` steps and at the end."""
+    """Saves every `every` steps and at the end.
+
+    Args:
+      checkpoints: of the run.
+      iterator: of its batches.
+      clock: measures "save".
+      memory: of all hooks.
+      start: the step at which the run goes on; that and `memory` as it is now need no saving: they
+        come from a checkpoint, or from the seed.
+      every: steps between checkpoints.
+    """
     self._checkpoints, self._iterator = checkpoints, iterator
     self._clock, self._memory, self._every = clock, memory, every
+    self._kept = (start, copy.deepcopy(memory))
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
+  def __call__(self, step: int, state: State, *, last: bool) -> State:
     """Saves if it is time.
 
     Raises:
@@ -190,14 +214,14 @@ class Save:
     return state
 
   def now(self, step: int, state: State) -> None:
-    """Saves; the score of a checkpoint is that of an evaluation of the same step."""
+    """Saves, unless just this was; a checkpoint's score is that of an evaluation of its step."""
+    if self._kept == (step, self._memory):
+      return
     evaluated = self._memory.get("last", {})
     score = evaluated.get("psnr") if evaluated.get("step") == step else None
+    memory = copy.deepcopy(self._memory)
     with self._clock.measure("save"):
       self._checkpoints.save(
-        step,
-        dataclasses.replace(state, frozen=()),
-        self._iterator,
-        copy.deepcopy(self._memory),
-        score=score,
+        step, dataclasses.replace(state, frozen=()), self._iterator, memory, score=score
       )
+    self._kept = (step, memory)

@@ -18,14 +18,22 @@ _AHEAD = 2
 
 
 class Hook(Protocol):
-  """Something that happens after steps."""
+  """Something that happens between steps."""
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
-    """Called after every step with the steps taken so far and the new state.
+  def __call__(self, step: int, state: State, *, last: bool) -> State:
+    """Called between steps with the steps taken so far and the state after them.
 
-    `last` is true after the last step of the run. The state's arrays are reused by the next step:
-    a hook that keeps them must copy. Returns the state to go on with, mostly the one it was given.
+    Also where a run goes on: it is for the hook to know what it has done for this step already.
+    `last` is true where no step follows. The state's arrays are reused by the next step: a hook
+    that keeps them must copy. Returns the state to go on with, mostly the one it was given.
     """
+
+
+class Log(Protocol):
+  """What sees the numbers of every step."""
+
+  def __call__(self, step: int, state: State, scalars: dict[str, Array]) -> None:
+    """Called right after step number `step`, counted from 1, with the new state."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +44,11 @@ class Outcome:
     state: after the last step that was taken.
     step: how many that are.
     stopped: whether it was asked to stop before its end.
-    pending: whether hooks of that step have not been called to their end.
   """
 
   state: State
   step: int
   stopped: bool = False
-  pending: bool = False
 
 
 def run(
@@ -53,16 +59,17 @@ def run(
   start: int,
   stop: int,
   hooks: Sequence[Hook],
+  log: Log,
   clock: Clock,
-  cut_short: Sequence[Hook] = (),
   finished: Callable[[], bool] = lambda: False,
   stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
   """Takes the steps `start` .. `stop - 1`, fewer if a hook has found that it is enough.
 
-  For each: compile if need be, next batch, step, then the hooks in their order (log and check,
-  evaluate, save). The batch iterator is never ahead of the step, so a checkpoint made by a hook
-  resumes at the very next batch.
+  In turn: the hooks in their order (evaluate, look for a plateau, save), next batch, step, log. A
+  run that goes on enters at the hooks, which skip what they have done for this step. The batch
+  iterator is never ahead of the step, so a checkpoint made by a hook resumes at the very next
+  batch.
 
   Args:
     state: the run so far; its memory is given away.
@@ -70,39 +77,33 @@ def run(
     batches: global batches on devices.
     start: steps already taken.
     stop: steps to have taken at the end.
-    hooks: what happens after each step.
+    hooks: what happens between steps.
+    log: sees the numbers of each step.
     clock: measures "data".
-    cut_short: hooks of step `start` that were not called to their end when the run was stopped.
-    finished: asked before each hook and each step: true makes this step the last one, also for the
-      hooks that follow.
-    stopping: asked after each step and its hooks: true ends the run there, though it is not over.
-      `step_at` and the hooks may as well raise `Interrupted`.
+    finished: asked around each hook: true ends the run after the hooks that follow.
+    stopping: asked before each step: true ends the run there, though it is not over. `step_at` and
+      the hooks may as well raise `Interrupted`.
   """
+  step = start
   running: collections.deque[Any] = collections.deque()
   try:
-    for hook in cut_short:
-      state = hook(start, state, {}, last=start == stop or finished())
-  except Interrupted:
-    return Outcome(state, start, stopped=True, pending=True)
-  for step in range(start, stop):
-    if finished():
-      return Outcome(state, step)
-    try:
-      program = step_at(step)
-    except Interrupted:
-      return Outcome(state, step, stopped=True)
-    with clock.measure("data"):
-      batch = next(batches)
-    with jax.transfer_guard("disallow"):  # nothing may cross to the devices unseen
-      state, scalars = program(state, batch)
-    running.append(scalars)
-    if len(running) > _AHEAD:
-      jax.block_until_ready(running.popleft())
-    try:
+    while True:
       for hook in hooks:
-        state = hook(step + 1, state, scalars, last=step + 1 == stop or finished())
-    except Interrupted:
-      return Outcome(state, step + 1, stopped=True, pending=True)
-    if step + 1 < stop and not finished() and stopping():
-      return Outcome(state, step + 1, stopped=True)
-  return Outcome(state, max(start, stop))
+        state = hook(step, state, last=step >= stop or finished())
+      if step >= stop or finished():
+        return Outcome(state, step)
+      if stopping():
+        return Outcome(state, step, stopped=True)
+      program = step_at(step)
+      with jax.profiler.StepTraceAnnotation("train", step_num=step):
+        with clock.measure("data"):
+          batch = next(batches)
+        with jax.transfer_guard("disallow"):  # nothing may cross to the devices unseen
+          state, scalars = program(state, batch)
+      step += 1
+      log(step, state, scalars)
+      running.append(scalars)
+      if len(running) > _AHEAD:
+        jax.block_until_ready(running.popleft())
+  except Interrupted:
+    return Outcome(state, step, stopped=True)

@@ -16,9 +16,9 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from llve_jax.errors import UserError
+from llve_jax.ops import rows as rows_of_frames
 
 DATA, ROWS = "data", "rows"
-_HEIGHT = 2  # axis of a clip [b, t, h, w, c]
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None, *, rows: int = 1) -> Mesh:
@@ -112,11 +112,11 @@ def on_true_rows(
     return step
 
   def whole(state: Any, batch: dict[str, Any]) -> Any:
-    cut = {
-      name: jax.lax.slice_in_dim(x, 0, x.shape[_HEIGHT] * height // padded, axis=_HEIGHT)
+    true = {
+      name: x if name == rows_of_frames.VIEW else rows_of_frames.cut(x, height, padded)
       for name, x in batch.items()
     }
-    return step(state, cut)
+    return step(state, true)
 
   return whole
 

@@ -8,30 +8,30 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from llve_jax.errors import UserError
-from llve_jax.losses import CARRIED_LOSSES, LOSSES, OUTPUT_LOSSES, Objective, compose
+from llve_jax.losses import CARRIED_LOSSES, LOSSES, OUTPUT_LOSSES, Composed, compose
 from llve_jax.train.state import Batch, Scalars, State
 
 Memory = dict[str, Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Goal:
-  """A weighted sum; build it with `make_goal`.
+class Objective:
+  """A weighted sum; build it with `make_objective`.
 
   Attributes:
-    objective: of output and target alone.
+    direct: of output and target alone.
     outputs: weight and loss of everything the network returned (`losses.outputs`).
     carried: weight, loss and first memory of those that carry a number from step to step.
   """
 
-  objective: Objective
+  direct: Composed
   outputs: Mapping[str, tuple[float, Callable[..., Array]]]
   carried: Mapping[str, tuple[float, Callable[..., tuple[Array, Array]], float]]
 
   @property
   def frozen(self) -> Mapping[str, Any]:
     """Weights of fixed networks, to be put in `State.frozen`."""
-    return self.objective.frozen
+    return self.direct.frozen
 
   @property
   def memory(self) -> Memory:
@@ -53,8 +53,8 @@ class Goal:
     total = jnp.zeros(clip.shape[0], jnp.float32)
     terms: Scalars = {}
     memory = dict(state.memory)
-    if self.objective.losses:
-      total, terms = self.objective(clip, batch["high"], state.frozen, mask=mask, key=key)
+    if self.direct.losses:
+      total, terms = self.direct(clip, batch["high"], state.frozen, mask=mask, key=key)
     for name, (weight, loss) in self.outputs.items():
       terms[name] = loss(outputs, batch, state.step)
       total += weight * terms[name]
@@ -64,8 +64,8 @@ class Goal:
     return total.mean(), {f"loss/{name}": term.mean() for name, term in terms.items()}, memory
 
 
-def make_goal(weights: Mapping[str, float], **vgg: Any) -> Goal:
-  """The goal of the terms in `weights`, from all three registries of `llve_jax.losses`.
+def make_objective(weights: Mapping[str, float], **vgg: Any) -> Objective:
+  """The objective of the terms in `weights`, from all three registries of `llve_jax.losses`.
 
   Args:
     weights: factor of each term; 0 drops it.
@@ -79,7 +79,7 @@ def make_goal(weights: Mapping[str, float], **vgg: Any) -> Goal:
   if unknown := sorted(weights.keys() - set(known)):
     raise UserError(f"no loss is named {', '.join(unknown)}; known: {', '.join(known)}")
   active = {name: weight for name, weight in weights.items() if weight}
-  return Goal(
+  return Objective(
     compose({name: weight for name, weight in weights.items() if name not in other}, **vgg),
     {name: (active[name], OUTPUT_LOSSES[name]) for name in active if name in OUTPUT_LOSSES},
     {name: (active[name], *CARRIED_LOSSES[name]) for name in active if name in CARRIED_LOSSES},

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any
 
-from jaxtyping import Array
-
 from llve_jax.train.state import State
 
 
@@ -25,17 +23,23 @@ class Plateau:
       stop_after: evaluations without a better one after which the run ends; 0: never.
     """
     self._memory, self._halve_after, self._stop_after = memory, halve_after, stop_after
+    self._entered = False
 
   @property
   def finished(self) -> bool:
     """Whether the run has ended early, now or before a restart."""
     return self._memory.get("plateau", {}).get("stopped", False)
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
-    """Counts an evaluation of this step, if there was one."""
-    if self._memory.get("last", {}).get("step") != step:
+  def __call__(self, step: int, state: State, *, last: bool) -> State:
+    """Counts an evaluation of this step, if there was one that has not been counted."""
+    if not self._entered:
+      state, self._entered = self._settled(state), True
+    counted = self._memory.get("plateau", {}).get("step")
+    if self._memory.get("last", {}).get("step") != step or counted == step:
       return state
-    seen = self._memory.setdefault("plateau", {"since_halved": 0, "since_best": 0})
+    first = {"since_halved": 0, "since_best": 0, "rate": float(state.rate)}
+    seen = self._memory.setdefault("plateau", first)
+    seen["step"] = step
     better = self._memory["best"]["step"] == step
     for count in ("since_halved", "since_best"):
       seen[count] = 0 if better else seen[count] + 1
@@ -45,5 +49,17 @@ class Plateau:
     elif self._halve_after and seen["since_halved"] >= self._halve_after:
       seen["since_halved"] = 0
       state = dataclasses.replace(state, rate=state.rate * 0.5)
+      seen["rate"] = float(state.rate)
       print(f"step {step}  no better evaluation: learning rate halved", flush=True)
     return state
+
+  def _settled(self, state: State) -> State:
+    """With the rate that the memory says.
+
+    A run that was stopped in an evaluation has saved the state before it. What is found out when
+    it goes on is added to that checkpoint, the state is not written again.
+    """
+    rate, found = self._memory.get("plateau", {}).get("rate"), float(state.rate)
+    if rate is None or rate == found:
+      return state
+    return dataclasses.replace(state, rate=state.rate * (rate / found))  # exact: powers of two

@@ -114,7 +114,7 @@ def apply_train(
   # Folded: the key itself draws something else in the step.
   rngs = {"dropout": jax.random.fold_in(key, _DROPOUT)}
   given = (inputs,) if carry is None else (inputs, carry)
-  view = {} if context is None else {"context": context}
+  view: dict[str, Any] = {} if context is None else {"context": context}
   output, updated = module.apply(
     variables, *given, **view, train=True, mutable=["batch_stats"], rngs=rngs
   )
@@ -135,7 +135,7 @@ def init_state(
     generator: what is trained.
     seed: of all randomness of the run.
     critics: what judges it, by name.
-    memory: first values of what losses carry along (`Goal.memory`).
+    memory: first values of what losses carry along (`Objective.memory`).
     frozen: weights of fixed networks inside losses.
   """
   key = jax.random.key(seed)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import traverse_util
-from jaxtyping import Array, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 from tensorboardX import SummaryWriter
 from tensorboardX.proto.summary_pb2 import Summary
@@ -71,7 +71,7 @@ class Profile:
     self._folder, self._first, self._last = folder, first, first + steps
     self._on = False
 
-  def __call__(self, step: int, state: State, scalars: dict[str, Array], *, last: bool) -> State:
+  def __call__(self, step: int, state: State, *, last: bool) -> State:
     """Begins or ends the trace if it is time."""
     if step == self._first and not last:
       jax.block_until_ready(state.step)

@@ -13,7 +13,7 @@ from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.io import bundle, keras_weights, torch_weights
 from llve_jax.zoo import import_mbllen, import_sci, import_zero_dce
-from llve_jax.zoo.trained import Enhancer
+from llve_jax.zoo.trained import Trained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ IMPORTERS: dict[str, Importer] = {
 }
 
 
-def load(path: str | os.PathLike[str], name: str) -> Enhancer:
+def load(path: str | os.PathLike[str], name: str) -> Trained:
   """The published network `name` with the weights of a file in its program's own format.
 
   Raises:
@@ -82,10 +82,10 @@ def load(path: str | os.PathLike[str], name: str) -> Enhancer:
     "license": importer.license,
   }
   variables = jax.tree.map(jnp.asarray, variables)
-  return Enhancer(importer.model, dict(importer.fields), module, variables, origin)
+  return Trained(importer.model, dict(importer.fields), module, variables, origin)
 
 
-def save(enhancer: Enhancer, path: str | os.PathLike[str]) -> None:
+def save(network: Trained, path: str | os.PathLike[str]) -> None:
   """Writes it as the file that `llve_jax.zoo.trained.load` reads.
 
   Raises:
@@ -93,6 +93,4 @@ def save(enhancer: Enhancer, path: str | os.PathLike[str]) -> None:
   """
   if Path(path).suffix != ".safetensors":
     raise UserError(f"{path}: weights are written as .safetensors; choose such a name")
-  bundle.save(
-    path, bundle.Bundle(enhancer.name, enhancer.kwargs, enhancer.variables, enhancer.origin)
-  )
+  bundle.save(path, bundle.Bundle(network.name, network.kwargs, network.variables, network.origin))

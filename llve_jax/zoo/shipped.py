@@ -113,8 +113,8 @@ def checked(name: str, *, quiet: bool = False) -> Path:
 
 
 def is_name(given: str | os.PathLike[str]) -> bool:
-  """Whether something means a shipped network and not a file or a folder."""
-  return str(given) in SHIPPED and not Path(given).exists()
+  """Whether something means a shipped network; a path of that name is written `./NAME`."""
+  return str(given) in SHIPPED
 
 
 def pack(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:

@@ -9,12 +9,13 @@ from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.mosaic import XTRANS, color_sites
+from tests.data.test_dark import bright
 
 
 def test_joined_clips_are_what_tfds_reads(data_dir, test_source):
   found = list(clips.test_clips(test_source))
   assert [(clip.name, clip.variant) for clip in found] == [("carphone", k) for k in range(3)]
-  folder = data_dir / "dark_clips" / "tiny" / "1.0.0"
+  folder = data_dir / "dark_clips" / "tiny" / "2.0.0"
   examples = list(tfds.builder_from_directory(folder).as_data_source("test"))
   for clip, first in zip(found, (0, 3, 6), strict=True):
     assert clip.low.shape == clip.high.shape == (12, 48, 59, 3)
@@ -165,3 +166,21 @@ def test_a_split_that_cannot_be_scored_is_refused_by_its_first_example(test_sour
     clips.check_scorable([], "srgb")
   with pytest.raises(UserError, match=r"carphone has no bright frames.*test_data\.name"):
     clips.check_scorable([{**test_source[0], "high": []}], "srgb")
+
+
+def test_bright_splits_are_scored_on_a_darkness_that_stays():
+  examples = [bright("a", 3, seed=1)[0], bright("a", 3, seed=2)[0] | {"start": 40}]
+  examples.append(bright("b", 2, seed=3)[0])
+  clips.check_scorable(examples, "srgb")
+  found = list(clips.test_clips(examples, "srgb"))
+  assert [clip.name for clip in found] == ["a@0", "a@40", "b@0"]
+  assert [len(clip.low) for clip in found] == [3, 3, 2]
+  again = list(clips.test_clips(examples[::-1]))
+  for one, other in zip(found, again, strict=True):
+    assert one.name == other.name
+    np.testing.assert_array_equal(one.low, other.low)
+    assert np.any(one.low != one.high)
+  with pytest.raises(UserError, match="a: bright frames are made dark as srgb, but 'bayer'"):
+    clips.check_scorable(examples, "bayer")
+  with pytest.raises(UserError, match="'bayer' is wanted"):
+    list(clips.test_clips(examples, "bayer"))

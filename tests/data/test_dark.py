@@ -8,7 +8,7 @@ from llve_jax.data.dark import DarkWindow, is_bright
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
 from llve_jax.ops import darken
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.thumbnail import thumbnail_of
 
 SETTINGS = {"batch": 2, "frames": 2, "crop": 24, "seed": 0, "augment": "none"}
 CALM = dict.fromkeys(
@@ -57,7 +57,7 @@ def test_the_view_is_of_the_whole_dark_frames():
   rng = np.random.default_rng(5)
   rng.integers(1), rng.integers(17), rng.integers(33)  # first frame, top and left of the window
   low, _ = darken.apply(frames, darken.draw(rng), rng)
-  np.testing.assert_array_equal(pair["context"], thumbnail(low, 16))
+  np.testing.assert_array_equal(pair["context"], thumbnail_of(low / np.float32(255), 16))
   assert "context" not in _window(element)
 
 
@@ -136,3 +136,9 @@ def test_a_view_beside_unpaired_images_is_refused(train_source):
     pipeline.train_dataset(
       train_source, batch=1, frames=1, crop=8, seed=0, partner=train_source, context=8
     )
+
+
+def test_another_kind_of_network_is_refused():
+  element, _ = bright()
+  with pytest.raises(UserError, match="b: bright frames are made dark as srgb, but 'bayer'"):
+    pipeline.train_dataset([element], **SETTINGS, kind="bayer")

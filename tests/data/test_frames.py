@@ -23,6 +23,13 @@ def test_png_is_exact_and_in_rgb_order():
   np.testing.assert_array_equal(clip, [image, 255 - image])
 
 
+@pytest.mark.parametrize(("kind", "most"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_the_largest_integer_is_full_scale(kind, most):
+  scaled = frames.as_float(np.array([0, 1, most], kind))
+  assert scaled.dtype == np.float32
+  np.testing.assert_array_equal(scaled, np.array([0, 1 / most, 1], np.float32))
+
+
 def test_grey_becomes_three_channels():
   grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
   decoded = frames.decode_frame(_encoded(grey, "png"))

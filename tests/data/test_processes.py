@@ -37,11 +37,12 @@ def test_the_same_batches_from_any_state():
       assert iterator.get_state() == {"next_index": k}
       _assert_equal(next(iterator), dataset[k])
     iterator.set_state({"next_index": 3})  # starts others
+    assert iterator.get_state() == {"next_index": 3}
     alone = pipeline.read_ahead(dataset, 0)
-    alone.set_state(iterator.get_state())
+    alone.set_state({"next_index": 3})
     for _ in range(2):
       _assert_equal(next(iterator), next(alone))
-    assert iterator.get_state() == alone.get_state()
+    assert iterator.get_state() == alone.get_state() == {"next_index": 5}
     workers = multiprocessing.active_children()
     assert len(workers) == 2
   finally:

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def _folder(data_dir):
-  return data_dir / "dark_clips" / "tiny" / "1.0.0"
+  return data_dir / "dark_clips" / "tiny" / "2.0.0"
 
 
 def test_images_stay_encoded_and_decode_to_what_tfds_decodes(data_dir, train_source):
@@ -60,13 +60,13 @@ print("fine")
 
 
 def test_newest_version_wins(data_dir, tmp_path):
-  for version in ("1.0.0", "1.9.0", "1.10.0"):
+  for version in ("2.0.0", "2.9.0", "2.10.0"):
     shutil.copytree(_folder(data_dir), tmp_path / "dark_clips" / "tiny" / version)
     info = tmp_path / "dark_clips" / "tiny" / version / "dataset_info.json"
-    info.write_text(info.read_text().replace('"1.0.0"', f'"{version}"'))
+    info.write_text(info.read_text().replace('"2.0.0"', f'"{version}"'))
   (tmp_path / "dark_clips" / "tiny" / "2.0.0.incompleteABC").mkdir()
   source = open_split("dark_clips", "test", config="tiny", data_dir=tmp_path)
-  assert str(source.dataset_info.version) == "1.10.0"
+  assert str(source.dataset_info.version) == "2.10.0"
 
 
 def test_default_configuration_and_environment(data_dir, tmp_path, monkeypatch):
@@ -80,7 +80,7 @@ def test_default_configuration_and_environment(data_dir, tmp_path, monkeypatch):
 
 
 def test_a_set_without_configurations(data_dir, tmp_path):
-  shutil.copytree(_folder(data_dir), tmp_path / "dark_clips" / "1.0.0")
+  shutil.copytree(_folder(data_dir), tmp_path / "dark_clips" / "2.0.0")
   assert len(open_split("dark_clips", "test", data_dir=tmp_path)) == 9
   with pytest.raises(UserError, match="no configurations"):
     open_split("dark_clips", "test", config="tiny", data_dir=tmp_path)
@@ -102,13 +102,15 @@ def test_missing_configuration_prints_the_command(data_dir):
 
 
 def test_unknown_split_lists_the_known(data_dir):
-  with pytest.raises(UserError, match=r"\['test', 'train'\], found 'validation'"):
-    open_split("dark_clips", "validation", config="tiny", data_dir=data_dir)
+  with pytest.raises(
+    UserError, match=r"\['test', 'train', 'validation'\], or .* 'train\[90%:\]', found 'val'"
+  ):
+    open_split("dark_clips", "val", config="tiny", data_dir=data_dir)
 
 
 def test_a_format_without_random_access_is_refused(data_dir, tmp_path):
-  shutil.copytree(_folder(data_dir), tmp_path / "dark_clips" / "tiny" / "1.0.0")
-  info = tmp_path / "dark_clips" / "tiny" / "1.0.0" / "dataset_info.json"
+  shutil.copytree(_folder(data_dir), tmp_path / "dark_clips" / "tiny" / "2.0.0")
+  info = tmp_path / "dark_clips" / "tiny" / "2.0.0" / "dataset_info.json"
   info.write_text(info.read_text().replace("array_record", "tfrecord"))
   with pytest.raises(UserError, match=r"--file_format=array_record"):
     open_split("dark_clips", "train", config="tiny", data_dir=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from llve_jax.data import pipeline, stills
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
-from llve_jax.ops.context import thumbnail
+from llve_jax.ops.thumbnail import thumbnail_of
 
 
 def pair_of_pictures(shape=(40, 56), seed=0):
@@ -47,7 +47,9 @@ def test_a_picture_stands_for_a_clip():
   pair = window.random_map(element, np.random.default_rng(1))
   assert pair["low"].shape == pair["high"].shape == (5, 16, 16, 3)
   np.testing.assert_array_equal(pair["mask"][..., 0], pair["high"][..., 0])
-  np.testing.assert_array_equal(pair["context"], np.repeat(thumbnail(low[None], 8), 5, axis=0))
+  np.testing.assert_array_equal(
+    pair["context"], np.repeat(thumbnail_of(low[None] / np.float32(255), 8), 5, axis=0)
+  )
   for frame in np.round(pair["high"] * 255).astype(np.uint8):
     assert any(
       np.array_equal(high[y : y + 16, x : x + 16], frame) for y in range(25) for x in range(41)

@@ -2,9 +2,7 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,9 +10,9 @@ from llve_jax.enhance import command
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
-from llve_jax.methods.classic import build
+from llve_jax.methods.classic import Classic
 from llve_jax.models.contract import Traits
-from llve_jax.zoo import trained
+from tests.methods.networks import of_function
 
 
 @pytest.fixture
@@ -24,59 +22,62 @@ def clip(make_clip, odd_frames, tmp_path):
 
 @pytest.fixture
 def network(monkeypatch):
-  """Stands for a trained network: doubles the light, and notes the clips it is given."""
-  shapes = []
+  """Stands for a trained network: doubles the light, and notes the frames it is given."""
+  noted = []
 
-  def load(path):
-    def double(array):
-      shapes.append(array.shape)
-      return jnp.minimum(2 * array, 1.0)
+  def load(model, **options):
+    method, compiled = of_function(lambda clip: 2 * clip, Traits(8, 9), **without_rows(options))
+    noted.append(compiled)
+    return method
 
-    enhancer = types.SimpleNamespace(name="double", traits=Traits(8, 9))
-    return _Callable(enhancer, double)
-
-  monkeypatch.setattr(trained, "load", load)
-  return shapes
+  monkeypatch.setattr(command.methods, "load", load)
+  return noted
 
 
-class _Callable:
-  def __init__(self, fields, call):
-    self.name, self.traits, self._call = fields.name, fields.traits, call
-
-  def __call__(self, array):
-    return self._call(array)
+def without_rows(options):
+  assert options.pop("rows") == 1
+  return options
 
 
 def test_network_on_a_video(clip, network, tmp_path, capsys):
-  enhanced = command.run(clip, tmp_path / "bright.mp4", workdir="run", tile=48, batch=5)
-  assert set(network) == {(5, 1, 48, 48, 3)}
+  enhanced = command.run(clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5)
+  assert set(network[0].shapes) == {(5, 48, 48, 3)}
   assert enhanced.frames == 12
   for was, now in zip(read_frames(clip), read_frames(tmp_path / "bright.mp4"), strict=True):
     expected = np.minimum(2 * was.image.astype(int), 255)
     assert np.abs(now.image - expected).mean() < 4
   said = capsys.readouterr().err
-  assert "double from run: 67x45 in 3 tiles of 48x48, 5 frames at a time; compiling, once" in said
+  assert "run: function: 67x45 in 3 tiles of 48x48, 5 frames at a time; compiling, once" in said
 
 
 def test_network_on_an_image(network, odd_frames, tmp_path):
   write_image(tmp_path / "dark.png", odd_frames[0])
-  command.run(tmp_path / "dark.png", tmp_path / "bright.png", workdir="run")
+  command.run(tmp_path / "dark.png", tmp_path / "bright.png", model="run")
   expected = np.minimum(2 * odd_frames[0].astype(int), 255)
   np.testing.assert_array_equal(read_image(tmp_path / "bright.png"), expected)
 
 
-@pytest.mark.parametrize("batch", [1, 5, None])
-def test_classic_remembers_from_batch_to_batch(clip, tmp_path, batch):
-  """auto_gain follows the light over time: the same result for any batch."""
+def test_a_network_for_raw_light_takes_an_ordinary_video(clip, monkeypatch, tmp_path, capsys):
+  traits = Traits(1, 1, input_kind="raw_rgb")
+  monkeypatch.setattr(
+    command.methods, "load", lambda model, **options: of_function(lambda x: x, traits)[0]
+  )
+  command.run(clip, tmp_path / "bright.mp4", model="run")
+  assert "it takes raw light (raw_rgb), which is guessed from the video" in capsys.readouterr().err
+  assert len(list(read_frames(tmp_path / "bright.mp4"))) == 12
+
+
+def test_a_classic_method_remembers(clip, tmp_path):
+  """auto_gain follows the light over time."""
   frames = np.stack([frame.image for frame in read_frames(clip)])
-  expected = build("auto_gain")(frames)
-  command.run(clip, tmp_path / "bright.mkv", classic="auto_gain", batch=batch)
+  expected = Classic("auto_gain")(frames)
+  command.run(clip, tmp_path / "bright.mkv", model="auto_gain")
   for now, wanted in zip(read_frames(tmp_path / "bright.mkv"), expected, strict=True):
     assert np.abs(now.image.astype(int) - wanted).mean() < 4
 
 
 def test_side_by_side(clip, tmp_path):
-  enhanced = command.run(clip, tmp_path / "both.mp4", classic="hist_eq", side_by_side=True)
+  enhanced = command.run(clip, tmp_path / "both.mp4", model="hist_eq", side_by_side=True)
   assert (enhanced.width, enhanced.height) == (134, 45)
   for was, now in zip(read_frames(clip), read_frames(tmp_path / "both.mp4"), strict=True):
     assert np.abs(now.image[:, :67].astype(int) - was.image).mean() < 4
@@ -84,7 +85,7 @@ def test_side_by_side(clip, tmp_path):
 
 def test_hdr_is_warned_about(make_clip, odd_frames, tmp_path, capsys):
   source = make_clip(tmp_path / "hdr.mp4", odd_frames, tags={"colorspace": 9, "color_trc": 16})
-  command.run(source, tmp_path / "out.mp4", classic="input")
+  command.run(source, tmp_path / "out.mp4", model="input")
   assert "hdr.mp4 is HDR video" in capsys.readouterr().err
   assert read_info(tmp_path / "out.mp4").color.transfer == 16
 
@@ -92,12 +93,11 @@ def test_hdr_is_warned_about(make_clip, odd_frames, tmp_path, capsys):
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    ({}, "exactly one of --workdir=DIR .* and --classic=NAME"),
-    ({"workdir": "a", "classic": "clahe"}, "exactly one of"),
-    ({"classic": "magic"}, "unknown classic method 'magic'; known: .*clahe"),
-    ({"workdir": "no/such/folder"}, "no/such/folder: holds no trained network"),
-    ({"classic": "clahe", "batch": 0}, "must be at least 1"),
-    ({"classic": "clahe", "tile": -1}, "must be at least 1"),
+    ({"model": "magic"}, "magic: no method and no file is called so.*clahe"),
+    ({"model": "."}, r"\.: holds no trained network"),
+    ({"model": "clahe", "tile": 64}, "clahe is no network, so --tile means nothing"),
+    ({"model": "clahe", "batch": 0}, "must be at least 1"),
+    ({"model": "clahe", "tile": -1}, "must be at least 1"),
   ],
 )
 def test_bad_arguments(clip, tmp_path, arguments, message):
@@ -108,7 +108,7 @@ def test_bad_arguments(clip, tmp_path, arguments, message):
 
 def test_tile_too_small(clip, network, tmp_path):
   with pytest.raises(UserError, match=r"a tile of 16 is too small: .* at least 40"):
-    command.run(clip, tmp_path / "out.mp4", workdir="run", tile=16)
+    command.run(clip, tmp_path / "out.mp4", model="run", tile=16)
   assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]
 
 
@@ -124,7 +124,7 @@ def main(*arguments, cwd):
 
 
 def test_the_command_itself(clip, tmp_path):
-  done = main("dark.mp4", "bright.mp4", "--classic=clahe", cwd=tmp_path)
+  done = main("dark.mp4", "bright.mp4", "--model=clahe", cwd=tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.startswith("12 frames of 67x45 in ")
   assert done.stdout.endswith("wrote bright.mp4\n")
@@ -150,7 +150,7 @@ def test_bad_input_is_one_line_and_exit_code_2(clip, tmp_path, case):
   (tmp_path / "text.mp4").write_text("no video " * 50)
   (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
   before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-  done = main(source, target, "--classic=clahe", cwd=tmp_path)
+  done = main(source, target, "--model=clahe", cwd=tmp_path)
   assert done.returncode == 2
   assert done.stdout == ""
   assert done.stderr.startswith("error: ")
@@ -159,18 +159,30 @@ def test_bad_input_is_one_line_and_exit_code_2(clip, tmp_path, case):
   assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
+def test_no_model_takes_the_network_that_ships(clip, tmp_path):
+  done = main("dark.mp4", "bright.mp4", cwd=tmp_path)
+  assert done.returncode == 0, done.stderr
+  assert f"{DEFAULT}: recurrent_unet: 67x45, whole" in done.stderr
+  before, after = (
+    np.mean([frame.image.mean() for frame in read_frames(tmp_path / name)])
+    for name in ("dark.mp4", "bright.mp4")
+  )
+  assert after > before
+
+
 def test_wrong_number_of_paths_shows_the_usage(tmp_path):
   done = main("only_one.mp4", cwd=tmp_path)
   assert done.returncode != 0
   assert "expected IN OUT, found 1 path" in done.stdout + done.stderr
-  assert "--workdir" in done.stdout + done.stderr
+  assert "--model" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, stop):
   make_clip(tmp_path / "dark.mp4", np.tile(odd_frames, (400, 1, 1, 1)), audio=None)
   run = subprocess.Popen(
-    [sys.executable, "-m", "llve_jax.enhance", "dark.mp4", "out.mp4", "--classic=clahe"],
+    [sys.executable, "-m", "llve_jax.enhance", "dark.mp4", "out.mp4", "--model=clahe"],
     cwd=tmp_path,
     stderr=subprocess.PIPE,
     text=True,

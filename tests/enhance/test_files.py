@@ -7,8 +7,21 @@ from llve_jax.enhance.files import check_paths, enhance_image, enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.methods.method import Method
 
 
+class Function(Method):
+  """A method that is a function of the stream."""
+
+  def __init__(self, function):
+    self.name, self._function = "brighter", function
+
+  def stream(self, frames, *, rounded=True):
+    assert rounded
+    return self._function(iter(frames))
+
+
+@Function
 def brighter(frames):
   """Reads ahead by three frames, as a network with batches does."""
   held = []
@@ -96,6 +109,7 @@ def test_a_source_cut_off_leaves_no_output(make_clip, odd_frames, tmp_path):
 def test_a_stream_that_loses_frames_is_an_error(make_clip, odd_frames, tmp_path):
   info = read_info(make_clip(tmp_path / "in.mp4", odd_frames))
 
+  @Function
   def lossy(frames):
     next(frames)
     yield from frames

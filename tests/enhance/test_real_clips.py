@@ -27,7 +27,7 @@ pytestmark = [
 def test_night_clips(audio_packets, tmp_path, name, count, rate, size, brighter):
   source = Path(str(DATA)) / "night_clips" / name
   target = tmp_path / "bright.mp4"
-  enhanced = command.run(source, target, classic="auto_gain")
+  enhanced = command.run(source, target, model="auto_gain")
   assert enhanced.frames == count
   info = read_info(target)
   assert info.average_rate == rate

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,8 +11,8 @@ import skimage.data
 
 from experiments import check_data
 from llve_jax.errors import UserError
+from tests import commands
 
-REPOSITORY = Path(__file__).parents[2]
 PICTURES = [skimage.data.chelsea(), skimage.data.coffee(), skimage.data.astronaut()]
 
 
@@ -31,13 +29,7 @@ def folder(tmp_path):
 
 
 def run(*arguments):
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.check_data", *arguments],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return commands.run("experiments.check_data", *arguments)
 
 
 def test_a_sound_folder_passes(folder, tmp_path):

@@ -18,9 +18,10 @@ from llve_jax.data import clips as data_clips
 from llve_jax.data import source as data_source
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
-from llve_jax.methods.classic import CLASSIC
+from llve_jax.methods.classic import CLASSIC, SLOW
 from llve_jax.models.contract import Traits
 from llve_jax.ops.color import linear_to_srgb
+from tests.methods.networks import of_function
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,9 +47,9 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def flag_values(**given: object) -> types.SimpleNamespace:
-  names = ("pred", "target", "workdir", "config", "data_dir", "split", "niqe")
+  names = ("pred", "target", "model", "config", "data_dir", "split", "niqe")
   values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
-  values |= {"temporal": False, "lpips": False, "classic": "all", **given}
+  values |= {"temporal": False, "lpips": False, "frechet": False, "classic": "all", **given}
   return types.SimpleNamespace(**values)
 
 
@@ -63,16 +64,11 @@ def run_main(monkeypatch):
   return run
 
 
-class Network:
+def stub_net():
   """A trained network that happens to know how dark the clips are."""
-
-  name = "stub_net"
-  traits = Traits(stride=1, receptive_field=1)
-  origin = {"config": "stub", "step": 7}  # noqa: RUF012
-
-  def __call__(self, clip):
-    assert clip.ndim == 5
-    return jnp.clip(clip * 4.0, 0.0, 1.0)
+  network, _ = of_function(lambda clip: clip * 4.0)
+  network.name, network.origin = "stub_net", {"config": "stub", "step": 7}
+  return network
 
 
 def make_clips() -> list[data_clips.EvalClip]:
@@ -102,7 +98,7 @@ def opened(monkeypatch) -> list[tuple[str | None, ...]]:
     assert keep_negatives
     return iter(make_clips())
 
-  monkeypatch.setattr(evaluate.trained, "load", lambda path: Network())
+  monkeypatch.setattr(evaluate.methods, "load", lambda model: stub_net())
   monkeypatch.setattr(data_source, "open_split", open_split)
   monkeypatch.setattr(data_clips, "test_clips", test_clips)
   monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
@@ -170,11 +166,11 @@ def test_folders_that_do_not_match_exit_with_2_and_write_nothing(tmp_path):
 
 def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_main, capsys):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), json=str(workdir.parent / "m.json"), out=str(out))
+  run_main(model=str(workdir), json=str(workdir.parent / "m.json"), out=str(out))
   assert opened == [("dark_clips", "test", None, "/trained/on")]
   printed = capsys.readouterr()
   content = json.loads((workdir.parent / "m.json").read_text())
-  assert list(content["methods"]) == [*CLASSIC, "stub_net"]
+  assert list(content["methods"]) == [*(name for name in CLASSIC if name not in SLOW), "stub_net"]
   assert content["methods"]["stub_net"]["psnr"] == content["psnr"]
   expected = [
     tf.image.psnr(np.minimum(clip.low.astype(int) * 4, 255).astype(np.uint8), clip.high, 255)
@@ -208,7 +204,7 @@ def test_a_network_is_scored_beside_every_classic_baseline(workdir, opened, run_
 
 def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_main):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), out=str(out))
+  run_main(model=str(workdir), out=str(out))
   strip = cv2.imread(str(out / "strip.png"))[..., ::-1].astype(float)
   rows, columns = pictures.STRIP_ROWS, 4
   gap = (strip.shape[1] - columns * 48) // (columns - 1)
@@ -233,17 +229,17 @@ def test_pictures_show_input_baseline_network_and_target(workdir, opened, run_ma
 
 def test_only_the_baselines_that_are_named_are_scored(workdir, opened, run_main, capsys):
   out = workdir.parent / "results"
-  run_main(workdir=str(workdir), classic="clahe", out=str(out))
+  run_main(model=str(workdir), classic="clahe", out=str(out))
   assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["clahe", "stub_net"]
   assert json.loads(capsys.readouterr().out.splitlines()[-1])["best_classic"] == "clahe"
 
-  run_main(workdir=str(workdir), classic="", out=str(out))
+  run_main(model=str(workdir), classic="", out=str(out))
   assert list(json.loads((out / "metrics.json").read_text())["methods"]) == ["stub_net"]
   assert "margin" not in json.loads(capsys.readouterr().out.splitlines()[-1])
   assert cv2.imread(str(out / "strip.png")).shape[1] < 4 * 48  # input, network, target
 
   with pytest.raises(UserError, match="no baseline is called lime; known: all, input, auto_gain"):
-    run_main(workdir=str(workdir), classic="clahe,lime")
+    run_main(model=str(workdir), classic="clahe,lime")
 
 
 def test_several_protocols_with_lpips_and_temporal_metrics(
@@ -255,7 +251,7 @@ def test_several_protocols_with_lpips_and_temporal_metrics(
   )
   names = "plain_float,first30,gt_mean_cidnet"
   json_file = workdir.parent / "m.json"
-  run_main(workdir=str(workdir), protocol=names, json=str(json_file), temporal=True, lpips=True)
+  run_main(model=str(workdir), protocol=names, json=str(json_file), temporal=True, lpips=True)
   printed = capsys.readouterr().out
   content = json.loads(json_file.read_text())
   assert content["protocol"] == "plain_float"
@@ -270,6 +266,20 @@ def test_several_protocols_with_lpips_and_temporal_metrics(
   last = json.loads(printed.splitlines()[-1])
   assert last["psnr"] == content["psnr"]
   assert last["protocols"]["first30"]["psnr"] == content["protocols"]["first30"]["psnr"]
+
+
+def test_the_frechet_distance_is_told_beside_the_table(
+  workdir, opened, run_main, capsys, monkeypatch
+):
+  # The network behind it takes long to compile, and tests/experiments/run knows it.
+  monkeypatch.setattr(
+    evaluate.frechet, "vgg16_means", lambda frames: np.asarray(frames, float).mean((1, 2))
+  )
+  json_file = workdir.parent / "m.json"
+  run_main(model=str(workdir), classic="input", json=str(json_file), frechet=True)
+  found = json.loads(json_file.read_text())["about"]["fid_vgg16"]
+  assert found["stub_net"] < found["input"]
+  assert f"fid_vgg16 input: {found['input']:.2f}" in capsys.readouterr().out
 
 
 def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
@@ -292,52 +302,55 @@ def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
 def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):
   (workdir / "config.json").unlink()
   with pytest.raises(UserError, match=r"config\.json: not found.*--config=FILE"):
-    run_main(workdir=str(workdir))
+    run_main(model=str(workdir))
   config = {"data": {"name": "other", "config": "tiny", "dir": ""}}
-  run_main(workdir=str(workdir), config=config, split="train", data_dir="/elsewhere")
+  run_main(model=str(workdir), config=config, split="train", data_dir="/elsewhere")
   config["test_data"] = {"name": "pairs"}
-  run_main(workdir=str(workdir), config=config)
+  run_main(model=str(workdir), config=config)
   assert opened == [("other", "train", "tiny", "/elsewhere"), ("pairs", "test", None, None)]
 
 
 def test_data_without_targets_are_refused(workdir, opened, run_main):
   config = {"data": {"name": "unpaired"}}
   with pytest.raises(UserError, match=r"unpaired, split low: has no bright.*test_data\.name=NAME"):
-    run_main(workdir=str(workdir), config=config, split="low")
+    run_main(model=str(workdir), config=config, split="low")
 
 
 def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(
   workdir, opened, run_main, capsys, monkeypatch
 ):
   json_file = workdir.parent / "m.json"
-  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  run_main(model=str(workdir), json=str(json_file), niqe="targets")
   assert "--niqe: left out" in capsys.readouterr().err
   monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
   monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
   # Here the mean of the frame, for the features of NIQE need blocks of 96 pixels.
   monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
-  run_main(workdir=str(workdir), json=str(json_file), niqe="targets")
+  run_main(model=str(workdir), json=str(json_file), niqe="targets")
   content = json.loads(json_file.read_text())
   assert content["about"]["niqe_model"] == "targets"
   expected = np.mean([np.mean(4 * (clip.high // 4)) for clip in make_clips()])
   assert content["niqe"] == pytest.approx(expected, rel=1e-4)
 
 
-class RawNetwork(Network):
+def raw_net():
   """Takes binned light, and happens to know the curve of sRGB."""
-
-  name = "raw_net"
   traits = Traits(stride=1, receptive_field=1, input_kind="raw_rgb", streaming=True)
 
-  def stream(self, clip, carry):
-    return linear_to_srgb(jnp.clip(clip, 0.0, 1.0)), (carry or 0) + clip.shape[1]
+  def step(clip, carry):
+    frames = jnp.int32(clip.shape[1])
+    return linear_to_srgb(clip), frames if carry is None else carry + frames
+
+  network, _ = of_function(step, traits)
+  network.name = "raw_net"
+  return network
 
 
 def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, workdir, run_main):
-  monkeypatch.setattr(evaluate.trained, "load", lambda path: RawNetwork())
+  monkeypatch.setattr(evaluate.methods, "load", lambda model: raw_net())
   monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
   config = {"data": {"name": "dark_clips", "config": "tiny_raw", "dir": str(raw_folder)}}
-  run_main(workdir=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
+  run_main(model=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
   content = json.loads((tmp_path / "out" / "metrics.json").read_text())
   assert list(content["methods"]) == ["ratio_scale", "auto_gain", "raw_net"]
   assert content["about"]["kind"] == "raw_rgb"
@@ -352,10 +365,10 @@ def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, work
 
 
 def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):
-  for given in ({}, {"pred": "a"}, {"target": "a"}, {"pred": "a", "target": "b", "workdir": "c"}):
+  for given in ({}, {"pred": "a"}, {"target": "a"}, {"pred": "a", "target": "b", "model": "c"}):
     with pytest.raises(UserError, match="give either"):
       run_main(**given)
-  with pytest.raises(UserError, match="--out needs --workdir"):
+  with pytest.raises(UserError, match="--out needs --model"):
     run_main(pred="a", target="b", out="c")
   with pytest.raises(UserError, match=r"no/m\.json: the folder .*no does not exist"):
     run_main(pred="a", target="b", json=str(tmp_path / "no" / "m.json"))
@@ -363,11 +376,11 @@ def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):
     run_main(pred="a", target="b", protocol="gt_mean")
   (tmp_path / "file").write_text("")
   with pytest.raises(UserError, match="expected a folder, found a file"):
-    run_main(workdir="a", out=str(tmp_path / "file"))
+    run_main(model="a", out=str(tmp_path / "file"))
   with pytest.raises(UserError, match="unexpected argument 'dir'"):
     evaluate.main(["evaluate", "dir"])
 
 
 def test_a_folder_without_a_network_is_named(tmp_path, run_main):
   with pytest.raises(UserError, match=r"nothing"):
-    run_main(workdir=str(tmp_path / "nothing"))
+    run_main(model=str(tmp_path / "nothing"))

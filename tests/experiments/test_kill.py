@@ -91,9 +91,3 @@ def test_what_is_compared(tmp_path: Path) -> None:
   other = left(tmp_path / "memory", memory={"best": {"psnr": 2.0}, "plateau": {}})
   assert kill.differences(whole, other) == ["memory.best", "memory.plateau"]
   assert kill.differences(whole, {**whole, "a": b""}) == ["a"]
-
-
-def test_an_evaluation_after_the_last_checkpoint_is_in_the_history_alone(tmp_path: Path) -> None:
-  whole = left(tmp_path / "whole")
-  cut = left(tmp_path / "cut", place=4, memory={"pending": 3})
-  assert kill.differences(whole, cut) == ["iterator.next_index"]

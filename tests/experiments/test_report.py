@@ -31,7 +31,7 @@ def test_models_prints_every_network():
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    ((), "--workdir=DIR, --compare=A,B, --votes=CSV, --models; none given"),
+    ((), "--workdir=DIR, --compare=A,B, --votes=CSV, --models, --shipped; none given"),
     (("--models", "--votes=a.csv"), "--votes and --models given"),
     (("--workdir=/nowhere", "--out=/tmp"), "/nowhere: expected the --workdir of experiments.sweep"),
     (("--votes=/nowhere.csv",), "/nowhere.csv: no such file"),

@@ -16,6 +16,7 @@ from experiments import sweep
 from experiments.reporting import collect, page, tables
 from experiments.run import jobs
 from llve_jax.errors import UserError
+from tests import commands
 
 ROOT = Path(__file__).parents[2]
 CONFIG = os.path.relpath(ROOT / "experiments" / "configs" / "turntable_gan.py")
@@ -23,13 +24,7 @@ SCORES = '{"psnr": 20.0, "ssim": 0.7}'
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.sweep", *arguments],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return commands.run("experiments.sweep", *arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +105,7 @@ def test_print_shows_what_is_not_done_and_runs_nothing(tmp_path: Path):
     "python -m experiments.train "
     "--config=experiments/configs/turntable_gan.py:both,wgan_gp,finetune,smoke --config.seed=0 "
     f"--config.data.dir=/d --config.test_data.dir=/d --workdir={run} && "
-    f"python -m experiments.evaluate --workdir={run} --temporal "
+    f"python -m experiments.evaluate --model={run} --temporal "
     f"--classic=input,auto_gain --out={run}/evaluation\n"
   )
   assert (tmp_path / "finetune" / "table.json").is_file()

@@ -8,16 +8,16 @@ import pytest
 from llve_jax.errors import UserError
 from llve_jax.export import command
 from llve_jax.io import bundle
-from llve_jax.zoo import trained
+from llve_jax.io.run_folder import BEST
 
 
 @pytest.fixture
-def workdir(tmp_path, enhancer):
+def workdir(tmp_path, network):
   path = tmp_path / "run"
   path.mkdir()
   bundle.save(
-    path / trained.BEST,
-    bundle.Bundle(enhancer.name, enhancer.kwargs, enhancer.variables, enhancer.origin),
+    path / BEST,
+    bundle.Bundle(network.name, network.kwargs, network.variables, network.origin),
   )
   return path
 
@@ -33,7 +33,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   out = tmp_path / "model"
-  done = run("-m", "llve_jax.export", f"--workdir={workdir}", str(out))
+  done = run("-m", "llve_jax.export", f"--model={workdir}", str(out))
   assert done.returncode == 0, done.stderr
   assert done.stderr == ""
   assert f"wrote {out}: turntable_unet as saved_model" in done.stdout
@@ -56,8 +56,8 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (("--workdir={run}",), "expected one path, OUT; found 0"),
-    (("--workdir={run}", "--format=coreml", "{out}"), "known: saved_model"),
+    (("--model={run}",), "expected one path, OUT; found 0"),
+    (("--model={run}", "--format=coreml", "{out}"), "known: saved_model"),
   ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, message):
@@ -74,19 +74,19 @@ def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, m
 @pytest.mark.parametrize(
   ("out", "options", "message"),
   [
-    ("out", {"workdir": None}, "pass --workdir=DIR"),
-    ("out", {"workdir": "."}, "holds no trained network"),
-    ("out", {"workdir": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
-    ("missing/out", {"workdir": "run"}, "does not exist; create it first"),
-    ("run", {"workdir": "run"}, "exists and is no older export"),
-    ("run/best.safetensors", {"workdir": "run"}, "exists and is no older export"),
+    ("out", {"model": None}, "pass --model=DIR"),
+    ("out", {"model": "."}, "holds no trained network"),
+    ("out", {"model": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
+    ("missing/out", {"model": "run"}, "does not exist; create it first"),
+    ("run", {"model": "run"}, "exists and is no older export"),
+    ("run/best.safetensors", {"model": "run"}, "exists and is no older export"),
   ],
 )
 def test_bad_input_leaves_nothing(tmp_path, workdir, monkeypatch, out, options, message):
   monkeypatch.chdir(tmp_path)
-  before = (workdir / trained.BEST).read_bytes()
+  before = (workdir / BEST).read_bytes()
   with pytest.raises(UserError, match=message):
     command.run(out, **options)
   assert [path.name for path in tmp_path.iterdir()] == ["run"]
-  assert [path.name for path in workdir.iterdir()] == [trained.BEST]
-  assert (workdir / trained.BEST).read_bytes() == before
+  assert [path.name for path in workdir.iterdir()] == [BEST]
+  assert (workdir / BEST).read_bytes() == before

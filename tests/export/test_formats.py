@@ -7,6 +7,7 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.export import formats
+from tests.export.conftest import run
 
 
 @pytest.fixture
@@ -83,10 +84,10 @@ def test_an_unknown_format_lists_the_known(tmp_path, gain):
     formats.export(gain, tmp_path / "out", "coreml")
 
 
-def test_exports_compute_in_float32(enhancer, gain):
-  coarse = dataclasses.replace(enhancer, module=enhancer.module.clone(dtype="bfloat16"))
+def test_exports_compute_in_float32(network, gain):
+  coarse = dataclasses.replace(network, module=network.module.clone(dtype="bfloat16"))
   clip = np.full((1, 1, 8, 8, 3), 0.1, np.float32)
   assert formats.in_float32(coarse).module.dtype == jnp.float32
-  np.testing.assert_array_equal(formats.in_float32(coarse)(clip), enhancer(clip))
-  assert np.abs(coarse(clip) - enhancer(clip)).max() > 1e-5
+  np.testing.assert_array_equal(run(formats.in_float32(coarse), clip), run(network, clip))
+  assert np.abs(run(coarse, clip) - run(network, clip)).max() > 1e-5
   assert formats.in_float32(gain) is gain

@@ -79,12 +79,12 @@ def test_probes_are_dark_and_differ():
 
 
 @pytest.mark.slow
-def test_a_saved_model_with_other_weights_is_refused(folder, enhancer):
+def test_a_saved_model_with_other_weights_is_refused(folder, network):
   from llve_jax.export import saved_model
 
   sizes = ((2, 1, 9, 7), (1, 2, 4, 16))
-  parity.measure(enhancer, folder, saved_model.RUNNER, sizes).check()
-  variables = jax.tree.map(lambda leaf: leaf * 1.001, enhancer.variables)
-  other = dataclasses.replace(enhancer, variables=variables)
+  parity.measure(network, folder, saved_model.RUNNER, sizes).check()
+  variables = jax.tree.map(lambda leaf: leaf * 1.001, network.variables)
+  other = dataclasses.replace(network, variables=variables)
   with pytest.raises(UserError, match="differs from the network"):
     parity.measure(other, folder, saved_model.RUNNER, sizes).check()

@@ -9,6 +9,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from llve_jax.errors import UserError
 from llve_jax.export import saved_model
+from tests.export.conftest import run
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,9 @@ def test_the_signature_leaves_every_size_open(loaded):
 
 
 @pytest.mark.parametrize("size", [(1, 1, 33, 47), (3, 2, 5, 2), (1, 1, 1, 1)], ids=str)
-def test_it_equals_the_network_on_any_size(loaded, enhancer, size):
+def test_it_equals_the_network_on_any_size(loaded, network, size):
   found = loaded.signatures["serving_default"](clip=tf.constant(clips(*size)))["clip"].numpy()
-  expected = np.asarray(enhancer(clips(*size)))
+  expected = np.asarray(run(network, clips(*size)))
   assert 0 < expected.mean() < 1
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -65,7 +66,7 @@ def test_no_file_tells_where_it_was_made(folder):
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_tensorflow_lite_can_convert_it(folder, enhancer):
+def test_tensorflow_lite_can_convert_it(folder, network):
   """With builtin operations alone and every size open, as a phone needs it."""
   content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
   interpreter = tf.lite.Interpreter(model_content=content)
@@ -76,14 +77,14 @@ def test_tensorflow_lite_can_convert_it(folder, enhancer):
     interpreter.set_tensor(place, clips(*size))
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(found, enhancer(clips(*size)), atol=1e-5)
+    np.testing.assert_allclose(found, run(network, clips(*size)), atol=1e-5)
 
 
-def test_weights_are_variables_not_constants(loaded, enhancer):
+def test_weights_are_variables_not_constants(loaded, network):
   variables = loaded.tf_var_leaves
-  assert len(variables) == len(list(_leaves(enhancer.variables)))
+  assert len(variables) == len(list(_leaves(network.variables)))
   graph = loaded.signatures["serving_default"].graph.as_graph_def()
-  largest = max(leaf.size * 4 for leaf in _leaves(enhancer.variables["params"]))
+  largest = max(leaf.size * 4 for leaf in _leaves(network.variables["params"]))
   nodes = [node for function in graph.library.function for node in function.node_def]
   constants = [len(n.attr["value"].tensor.tensor_content) for n in nodes if n.op == "Const"]
   assert max(constants, default=0) < largest
@@ -98,17 +99,17 @@ def _leaves(tree):
 
 
 @pytest.mark.parametrize("package", ["tensorflow", "orbax.export"])
-def test_a_missing_package_says_what_to_install(monkeypatch, tmp_path, enhancer, package):
+def test_a_missing_package_says_what_to_install(monkeypatch, tmp_path, network, package):
   monkeypatch.setitem(sys.modules, package, None)
   with pytest.raises(UserError, match=r"pip install 'llve_jax\[export\]'") as caught:
-    saved_model.write(enhancer, tmp_path / "model")
+    saved_model.write(network, tmp_path / "model")
   assert package.partition(".")[0] in str(caught.value)
   assert not any(tmp_path.iterdir())
 
 
-def test_standard_error_comes_back_after_the_import(monkeypatch, capfd, tmp_path, enhancer):
+def test_standard_error_comes_back_after_the_import(monkeypatch, capfd, tmp_path, network):
   monkeypatch.setitem(sys.modules, "tensorflow", None)
   with pytest.raises(UserError):
-    saved_model.write(dataclasses.replace(enhancer), tmp_path / "model")
+    saved_model.write(dataclasses.replace(network), tmp_path / "model")
   print("still here", file=sys.stderr)
   assert "still here" in capfd.readouterr().err

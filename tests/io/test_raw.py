@@ -179,32 +179,6 @@ def test_small_xtrans_renders_at_half_size_only(tmp_path):
     raw_files.render_srgb(path)
 
 
-def test_headerless_file(tmp_path):
-  path = tmp_path / "night.raw"
-  mosaic = np.arange(24, dtype=np.uint16).reshape(4, 6) * 999
-  path.write_bytes(mosaic.astype("<u2").tobytes())
-  frame = raw_files.read_headerless(path, shape=(4, 6), cfa="GBRG", black=(1, 2, 3, 4), white=4095)
-  np.testing.assert_array_equal(frame.mosaic, mosaic)
-  assert frame.mosaic.dtype == np.uint16
-  assert (frame.cfa, frame.black, frame.white) == ("GBRG", (1.0, 2.0, 3.0, 4.0), 4095.0)
-  assert frame.exposure_time is frame.iso is frame.camera_white_balance is None
-
-
-@pytest.mark.parametrize(
-  ("shape", "cfa", "levels", "message"),
-  [
-    ((4, 7), "GBRG", 4, "expected 56 bytes for 7x4 pixels .* found 48"),
-    ((4, 6), "RGBX", 4, "'RGBX'"),
-    ((4, 6), "GBRG", 1, "one black level per letter"),
-  ],
-)
-def test_headerless_file_that_does_not_fit(tmp_path, shape, cfa, levels, message):
-  path = tmp_path / "night.raw"
-  path.write_bytes(bytes(48))
-  with pytest.raises(UserError, match=message):
-    raw_files.read_headerless(path, shape=shape, cfa=cfa, black=(1.0,) * levels, white=4095)
-
-
 @pytest.mark.parametrize("read", [raw_files.read_raw, raw_files.render_srgb])
 def test_a_file_that_is_cut_off(tmp_path, read):
   path = tmp_path / "cut.dng"

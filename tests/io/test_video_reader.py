@@ -65,6 +65,13 @@ def test_sideways_video_is_turned_upright(make_clip, odd_frames, tmp_path, degre
     np.testing.assert_array_equal(now.image, cv2.rotate(was.image, code))
 
 
+@pytest.mark.parametrize(("degrees", "expected"), [(0, (4, 3)), (90, (3, 4)), (180, (4, 3))])
+def test_wide_pixels_are_high_ones_when_turned(make_clip, odd_frames, tmp_path, degrees, expected):
+  tags = {"sample_aspect_ratio": Fraction(4, 3)}
+  path = make_clip(tmp_path / "wide.mp4", odd_frames, tags=tags, rotation=degrees)
+  assert read_info(path).pixel_aspect == Fraction(*expected)
+
+
 class TestBadInput:
   def test_missing_file(self, tmp_path):
     with pytest.raises(UserError, match=r"no\.mp4: expected a video file, found none"):

@@ -105,7 +105,7 @@ def test_run_knows_of_another_process_that_was_asked(monkeypatch: pytest.MonkeyP
 
 
 def test_run_that_another_process_gave_up_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
-  monkeypatch.setattr(hosts, "agree", lambda flag: True)
+  monkeypatch.setattr("llve_jax.job.interrupt.which_processes", lambda flag: [1])
   with pytest.raises(Interrupted):
     Interrupt().run(divmod, 7, 3)
 
@@ -197,12 +197,12 @@ with Interrupt():
 def test_all_processes_give_up_when_one_is_asked() -> None:
   script = """
 import os, signal, threading, time
-from llve_jax.job import hosts
+from llve_jax.job import agree, hosts
 from llve_jax.job.interrupt import EXIT_STOPPED, Interrupt, Interrupted, leave
 
 cluster = hosts.find_cluster(os.environ)
 with hosts.joined(cluster, wait=30, heartbeat=10), Interrupt() as interrupt:
-  hosts.agree(False)
+  agree.which_processes(False)
   if cluster.process == 1:
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
   begun = time.monotonic()

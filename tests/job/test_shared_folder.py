@@ -7,14 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
-from llve_jax.job.shared_folder import from_first
 from tests.io.checkpoint_run import names, stream
 from tests.processes import own_lines
 
@@ -28,7 +25,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from llve_jax.errors import UserError
 from llve_jax.io.checkpoint import Checkpoints
-from llve_jax.job.shared_folder import from_first, shared_folder
+from llve_jax.job.agree import from_first
+from llve_jax.job.shared_folder import shared_folder
 
 port, me, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 jax.distributed.initialize(f"localhost:{port}", 2, me)
@@ -136,14 +134,3 @@ def test_folders_that_are_not_the_same_and_errors_of_the_first_process(tmp_path:
     assert json.loads(value) == {"who": 0}
   assert names(tmp_path) == ["0"]
   assert names(tmp_path / "0") == []
-
-
-def test_one_process_asks_nobody() -> None:
-  assert jax.process_count() == 1
-  assert from_first(lambda: 3) == 3
-
-  def wrong() -> None:
-    raise UserError("own")
-
-  with pytest.raises(UserError, match="own"):
-    from_first(wrong)

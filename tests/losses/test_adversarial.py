@@ -31,7 +31,7 @@ def test_clip_weights_keeps_the_tree_and_bounds_every_leaf():
 
 @pytest.mark.parametrize("norm", [0.25, 1.0, 3.0])
 def test_linear_critic_has_the_known_penalty(pair, norm):
-  w = jax.random.normal(jax.random.key(1), (8, 6, 3))
+  w = jax.random.normal(jax.random.key(1), (1, 8, 6, 3))
   w = w * (norm / jnp.linalg.norm(w))
 
   def critic(x):
@@ -42,7 +42,7 @@ def test_linear_critic_has_the_known_penalty(pair, norm):
 
 
 def test_score_map_counts_as_its_mean(pair):
-  w = jax.random.normal(jax.random.key(1), (8, 6, 3))
+  w = jax.random.normal(jax.random.key(1), (1, 8, 6, 3))
 
   def critic(x):  # four scores, each from a quarter of the rows
     return jnp.sum((x * w).reshape(3, 4, 2, 6, 3), axis=(2, 3, 4))[:, :, None, None]

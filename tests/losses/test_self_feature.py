@@ -43,7 +43,7 @@ def test_released_input_lacks_the_mean_alone(narrow):
   kernel[1, 1, range(3), range(3)] = 1.0  # copies the input
   weights = {"conv1_1": {"kernel": kernel, "bias": np.zeros(8, np.float32)}}
   found = Vgg(input="no_mean").features(image, weights, ("conv1_1_linear",))["conv1_1_linear"]
-  np.testing.assert_allclose(found[..., :3], image / jnp.array([0.229, 0.224, 0.225]), rtol=1e-5)
+  np.testing.assert_allclose(found[..., :3], np.asarray(image) / [0.229, 0.224, 0.225], rtol=1e-5)
 
 
 def test_brightness_and_contrast_of_the_maps_do_not_matter():

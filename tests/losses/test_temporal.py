@@ -63,3 +63,11 @@ def test_frame_difference_needs_trust_in_both_frames():
 @pytest.mark.parametrize("loss", ACROSS_FRAMES)
 def test_one_frame_does_not_change(loss):
   assert loss(jnp.ones((1, 1, 4, 4, 3)), jnp.zeros((1, 1, 4, 4, 3))) == 0.0
+
+
+def test_a_frame_that_nobody_trusts_is_at_no_offset():
+  target = jnp.zeros((1, 3, 4, 4, 3))
+  pred = target.at[:, 0].set(0.2).at[:, 1].set(9.0).at[:, 2].set(0.4)
+  mask = jnp.ones((1, 3, 4, 4, 1)).at[:, 1].set(0.0)
+  flicker = brightness_flicker(pred, target, mask=mask)  # offsets 0.2, 0, 0.4
+  np.testing.assert_allclose(flicker, [(0.2 + 0.4) / 2], rtol=1e-5)

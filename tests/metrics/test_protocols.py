@@ -25,7 +25,7 @@ def test_every_protocol_knows_its_name_and_fits_on_one_line():
     assert "\n" not in protocol.description
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5, 8])
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 8])
 def test_plain_equals_tensorflow_on_8_bit_frames_whatever_the_batch(batch: int):
   pred, target = frames(5)
   scores = protocols.score_frames(protocols.get("plain"), pred, target, batch=batch)

@@ -243,3 +243,10 @@ def test_wrong_shapes_are_refused():
     temporal.warping_error(frames, frames[:, 1:])
   with pytest.raises(ValueError, match="12 x 12"):
     temporal.warping_error(frames[:, :8], frames[:, :8])
+
+
+def test_brightness_of_8_bit_frames_is_that_of_clips():
+  frames = np.stack(list(moving()))
+  clip = frames[None].astype(np.float32) / 255
+  expected = np.asarray(temporal.brightness(clip))[0].mean((1, 2))
+  np.testing.assert_allclose(temporal.frame_brightness(frames), expected, rtol=1e-5)

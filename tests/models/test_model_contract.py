@@ -212,6 +212,18 @@ def test_a_video_streams_through_in_parts(name, index):
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
+def test_a_single_frame_is_no_loop(name, index):
+  module, variables, apply = network(name, index)
+  if not module.traits.streaming:
+    pytest.skip("does not stream")
+  one, two = (
+    apply.lower(variables, clips(module.traits, 1, time, 16, 16)).as_text() for time in (1, 2)
+  )
+  assert "stablehlo.while" not in one
+  assert "stablehlo.while" in two
+
+
+@pytest.mark.parametrize(("name", "index"), EVERY)
 def test_without_a_view_the_clip_is_the_whole_frame(name, index):
   module, variables, apply = network(name, index)
   if not module.traits.context:

@@ -65,7 +65,7 @@ def test_noise_is_fresh_in_every_frame():
 def test_mean_light_drops_by_the_exposure(exposure, code):
   frames = np.full((1, 64, 64, 3), code, np.uint8)
   degradation = Degradation(exposure=exposure, shot_noise=3e-4, read_noise=1e-3)
-  light = degrade._LINEAR_OF_CODE[frames[0]] * np.float32(exposure)
+  light = degrade.LINEAR_OF_CODE[frames[0]] * np.float32(exposure)
   noisy = degrade.add_noise(light, degradation, np.random.default_rng(0))
   expected = _light(frames).mean() * exposure
   spread = np.sqrt((3e-4 * expected + 1e-6) / light.size)
@@ -169,7 +169,7 @@ def test_blur_acts_on_light_not_on_codes():
   frames = np.zeros((1, 33, 32, 3), np.uint8)
   frames[:, :, ::2] = 255
   kernel = np.array([[0, 0, 0], [0.25, 0.5, 0.25], [0, 0, 0]], np.float32)
-  light = degrade.blur(degrade._LINEAR_OF_CODE[frames[0]], kernel)
+  light = degrade.blur(degrade.LINEAR_OF_CODE[frames[0]], kernel)
   np.testing.assert_allclose(light[:, 2:-2], 0.5, atol=1e-6)
 
 

@@ -1,17 +1,26 @@
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from llve_jax.ops.frames import clips_of, frames_of
+from llve_jax.ops.frames import to_8_bit, to_unit
 
-
-def test_every_level_survives_the_round_trip() -> None:
-  frames = np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1)
-  clips = clips_of(frames)
-  assert clips.shape == (2, 1, 8, 16, 1)
-  np.testing.assert_allclose(clips[:, 0], frames / 255, rtol=1e-6)
-  np.testing.assert_array_equal(frames_of(clips), frames)
+LIBRARIES = [np.asarray, jnp.asarray]
 
 
-def test_values_outside_the_range_are_clipped_and_others_rounded() -> None:
-  values = np.array([-1.0, 0.0019, 0.0021, 0.9979, 0.9981, 7.0], np.float32)
-  found = frames_of(values.reshape(1, 1, 1, 6, 1))
-  np.testing.assert_array_equal(np.ravel(found), [0, 0, 1, 254, 255, 255])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_code_comes_back(library) -> None:
+  codes = library(np.arange(256, dtype=np.uint8))
+  values = to_unit(codes)
+  assert values.dtype == np.float32
+  assert type(values) is type(codes)
+  np.testing.assert_allclose(values, np.arange(256) / 255, rtol=1e-6)
+  np.testing.assert_array_equal(to_8_bit(values), codes)
+  assert to_unit(values) is values
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_values_are_clipped_and_rounded(library) -> None:
+  values = np.asarray([-0.1, 0.4 / 255, 0.6 / 255, 254.6 / 255, 1.0, 7.0], np.float32)
+  found = to_8_bit(library(values))
+  assert found.dtype == np.uint8
+  np.testing.assert_array_equal(found, [0, 0, 1, 255, 255, 255])

@@ -62,6 +62,15 @@ def test_the_maps_are_wangs_factors():
     np.testing.assert_allclose(both[y, x, 0], contrast * luminance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 74, 75, 3), (140, 11, 1), (1, 2, 203, 12, 2)], ids=str)
+def test_blocks_of_windows_are_numpys_sliding_ones(shape):
+  x = np.random.default_rng(1).normal(size=shape)
+  views = np.lib.stride_tricks.sliding_window_view(x, (11, 11), axis=(-3, -2))
+  expected = np.einsum("...ij,i,j", views, similarity.GAUSSIAN, similarity.GAUSSIAN)
+  found = similarity.window_mean(jnp.asarray(x, jnp.float32))
+  np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_gradient_of_a_lopsided_window_equals_the_matrix_of_the_means():
   window = (0.5, 0.3, 0.2)
   x = jnp.asarray(np.random.default_rng(1).normal(size=(2, 5, 6, 2)), jnp.float32)
@@ -82,3 +91,9 @@ def test_wrong_sizes_are_named():
     similarity.ssim_maps(jnp.zeros((1, 20, 10, 3)), jnp.zeros((1, 20, 10, 3)))
   with pytest.raises(ValueError, match=r"\(1, 20, 20, 3\).*\(1, 20, 21, 3\)"):
     similarity.ssim_maps(jnp.zeros((1, 20, 20, 3)), jnp.zeros((1, 20, 21, 3)))
+
+
+def test_an_odd_last_row_or_column_counts_twice_when_halved():
+  frames = jnp.arange(9.0).reshape(1, 3, 3, 1)
+  found = similarity._half(frames)[0, ..., 0]
+  np.testing.assert_array_equal(found, [[2.0, 3.5], [6.5, 8.0]])

@@ -21,5 +21,7 @@ def test_blur_lowers_it():
 def test_blurred_is_relative_to_the_scene():
   assert blurred([100, 120, 20, 90], 0.25) == [False, False, True, False]
   assert blurred([1.0, 1.2, 0.2, 0.9], 0.25) == [False, False, True, False]
+  # The median, which one sharp still does not move.
+  assert blurred([100, 100, 100, 2000, 40], 0.5) == [False, False, False, False, True]
   assert blurred([100, 20], 0.0) == [False, False]
   assert blurred([], 0.25) == []

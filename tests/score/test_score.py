@@ -1,40 +1,45 @@
 import dataclasses
 import weakref
+from collections.abc import Callable
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from llve_jax.data.clips import EvalClip
 from llve_jax.errors import UserError
-from llve_jax.methods.classic import CLASSIC
+from llve_jax.methods.classic import Classic
+from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
-from llve_jax.metrics.temporal import brightness, clip_scores
-from llve_jax.score.score import clip_key, mean_brightness, on_frames, score, score_all
+from llve_jax.metrics.temporal import clip_scores
+from llve_jax.score.score import clip_key, score, score_all, taken_by
 
 PLAIN = protocols.get("plain")
-INPUT = on_frames(CLASSIC["input"])
+INPUT = Classic("input")
 
 
-@dataclasses.dataclass(frozen=True)
-class Clip:
-  name: str
-  variant: int
-  low: np.ndarray
-  high: np.ndarray
-  light: np.ndarray | None = None
-  fps: float = 25.0
+class Plain(Method):
+  """A method that is a function of whole clips."""
+
+  def __init__(self, name: str, function: Callable[[np.ndarray], np.ndarray]):
+    self.name, self._function = name, function
+
+  def stream(self, frames, *, rounded=True):
+    return iter(self(np.stack(list(frames)), rounded=rounded))
+
+  def __call__(self, frames: np.ndarray, *, rounded: bool = True) -> np.ndarray:
+    return self._function(frames)
 
 
-def make_clip(name: str, variant: int, frames: int) -> Clip:
+def make_clip(name: str, variant: int, frames: int) -> EvalClip:
   random = np.random.default_rng([frames, variant])
   high = random.integers(0, 256, (frames, 16, 24, 3)).astype(np.uint8)
-  return Clip(name, variant, high // 4, high)
+  return EvalClip(name, variant, 25.0, high // 4, high)
 
 
 def test_scores_equal_tensorflow_averaged_over_frames_then_clips():
   clips = [make_clip("a", 0, 3), make_clip("a", 1, 5)]
-  methods = {"input": INPUT, "half": lambda: lambda clip: clip.low // 2}
+  methods = [INPUT, Plain("half", lambda low: low // 2)]
   report = score(methods, clips, PLAIN, headline="half", about={"split": "test"})
   for name, divisor in (("input", 1), ("half", 2)):
     psnr = [tf.image.psnr(clip.low // divisor, clip.high, 255).numpy().mean() for clip in clips]
@@ -57,7 +62,7 @@ def test_scores_equal_tensorflow_averaged_over_frames_then_clips():
 def test_float_results_are_kept_for_protocols_that_take_them():
   clip = make_clip("a", 0, 3)
   seen = np.clip(np.float32(3.7) * clip.low.astype(np.float32) / 255, 0, 1)
-  methods = {"net": lambda: lambda clip: seen, "input": INPUT}
+  methods = [Plain("net", lambda low: seen), INPUT]
   chosen = [PLAIN, protocols.get("plain_float")]
   plain, plain_float = score_all(methods, [clip], chosen)
   saved = np.rint(255 * seen).astype(np.uint8)
@@ -65,39 +70,47 @@ def test_float_results_are_kept_for_protocols_that_take_them():
     psnr = tf.image.psnr(pred.astype(np.float32), clip.high.astype(np.float32) / 255, 1.0)
     assert report.means("net")["psnr"] == pytest.approx(psnr.numpy().mean(), abs=1e-4)
   assert plain.means("net") != plain_float.means("net")
-  assert plain.means("input") == plain_float.means("input")
+  assert plain.means("input") == pytest.approx(plain_float.means("input"))
 
 
 def test_every_protocol_selects_its_frames_of_one_run():
   clip = make_clip("a", 0, 6)
   runs = []
 
-  def method(clip: Clip) -> np.ndarray:
-    runs.append(len(clip.low))
-    return clip.low
+  def noted(low: np.ndarray) -> np.ndarray:
+    runs.append(len(low))
+    return low
 
+  method = Plain("input", noted)
   chosen = [PLAIN, protocols.get("frame5")]
-  plain, fifth = score_all({"input": lambda: method}, [clip], chosen, temporal=True)
+  plain, fifth = score_all([method], [clip], chosen, temporal=True)
   assert runs == [6]
   assert [row.frame for row in fifth.rows] == ["4"]
   assert fifth.rows[0].scores == pytest.approx(dict(plain.rows[4].scores))
   expected = clip_scores(clip.low, clip.high)
   assert plain.clip_scores["input", "a_0"] == fifth.clip_scores["input", "a_0"] == expected
   with pytest.raises(UserError, match=r"clip a_0: protocol frame5 .*has 4 frame"):
-    score_all({"input": lambda: method}, [make_clip("a", 0, 4)], chosen)
+    score_all([method], [make_clip("a", 0, 4)], chosen)
 
 
-def test_every_clip_gets_a_fresh_method():
+def test_every_clip_is_a_video_of_its_own():
   """A gain remembered from the dark clip would make the second one too bright."""
   dark, bright = make_clip("dark", 0, 2), make_clip("bright", 0, 2)
   dark = dataclasses.replace(dark, low=dark.low // 8)
-  gain = on_frames(CLASSIC["auto_gain"])
-  alone = score({"gain": gain}, [bright], PLAIN).clip_means("gain")["bright_0"]
-  after = score({"gain": gain}, [dark, bright], PLAIN).clip_means("gain")
+  gain = Classic("auto_gain")
+  alone = score([gain], [bright], PLAIN).clip_means("auto_gain")["bright_0"]
+  after = score([gain], [dark, bright], PLAIN).clip_means("auto_gain")
   assert after["bright_0"] == alone
-  kept = gain()
-  shared = score({"gain": lambda: kept}, [dark, bright], PLAIN).clip_means("gain")
-  assert shared["bright_0"] != alone
+
+
+def test_a_method_gets_the_kind_of_frames_that_it_takes():
+  light = np.zeros((1, 8, 12, 4), np.float32)
+  clip = dataclasses.replace(make_clip("a", 0, 1), light=light, kind="bayer")
+  network = Plain("network", lambda frames: frames)
+  assert taken_by(network, clip) is clip.low
+  network.takes = "bayer"
+  assert taken_by(network, clip) is light
+  assert taken_by(network, make_clip("a", 0, 1)).dtype == np.uint8
 
 
 def test_one_clip_is_in_memory_at_a_time():
@@ -112,26 +125,39 @@ def test_one_clip_is_in_memory_at_a_time():
 
   seen = []
 
-  def method(clip: Clip) -> np.ndarray:
+  def noted(low: np.ndarray) -> np.ndarray:
     seen.append(sum(reference() is not None for reference in alive))
-    return clip.low
+    return low
 
-  score({"input": lambda: method}, clips(), PLAIN)
+  score([Plain("input", noted)], clips(), PLAIN)
   assert seen == [1, 1, 1]
 
 
 def test_nothing_to_score_is_an_error():
   with pytest.raises(ValueError, match="no clip"):
-    score({"input": INPUT}, [], PLAIN)
+    score([INPUT], [], PLAIN)
   with pytest.raises(ValueError, match="at least one method"):
-    score({}, [make_clip("a", 0, 1)], PLAIN)
+    score([], [make_clip("a", 0, 1)], PLAIN)
   with pytest.raises(ValueError, match="one protocol"):
-    score_all({"input": INPUT}, [make_clip("a", 0, 1)], [])
+    score_all([INPUT], [make_clip("a", 0, 1)], [])
 
 
 def test_a_method_that_changes_the_shape_is_named():
   with pytest.raises(ValueError, match=r"crop on clip a_0 gave \(2, 15, 24, 3\)"):
-    score({"crop": lambda: lambda clip: clip.low[:, 1:]}, [make_clip("a", 0, 2)], PLAIN)
+    score([Plain("crop", lambda low: low[:, 1:])], [make_clip("a", 0, 2)], PLAIN)
+
+
+def test_a_clip_that_a_method_cannot_take_is_named():
+  def refuse(low: np.ndarray) -> np.ndarray:
+    raise UserError("too dark")
+
+  with pytest.raises(UserError, match="clip a_0: too dark"):
+    score([Plain("net", refuse)], [make_clip("a", 0, 2)], PLAIN)
+
+
+def test_two_methods_of_one_name_are_an_error():
+  with pytest.raises(ValueError, match="called the same"):
+    score([INPUT, Plain("input", lambda low: low)], [make_clip("a", 0, 2)], PLAIN)
 
 
 def test_the_key_tells_variants_apart():
@@ -140,10 +166,10 @@ def test_the_key_tells_variants_apart():
 
 def test_who_watches_sees_every_result_as_saved():
   clips = [make_clip("a", 0, 2), make_clip("b", 0, 3)]
-  floats = {clip.name: clip.high.astype(np.float32) / 255 + 1e-4 for clip in clips}
+  floats = {len(clip.low): clip.high.astype(np.float32) / 255 + 1e-4 for clip in clips}
   seen = {}
   score(
-    {"input": INPUT, "net": lambda: lambda clip: floats[clip.name]},
+    [INPUT, Plain("net", lambda low: floats[len(low)])],
     clips,
     protocols.get("plain_float"),
     watch=lambda name, clip, frames: seen.setdefault((name, clip_key(clip)), frames),
@@ -155,13 +181,7 @@ def test_who_watches_sees_every_result_as_saved():
 
 def test_a_clip_of_one_frame_has_no_temporal_metrics():
   clips = [make_clip("a", 0, 1), make_clip("b", 0, 3)]
-  (report,) = score_all({"input": INPUT}, clips, [PLAIN], temporal=True)
+  (report,) = score_all([INPUT], clips, [PLAIN], temporal=True)
   assert report.clip_metrics == []
-  (report,) = score_all({"input": INPUT}, clips[1:], [PLAIN], temporal=True)
+  (report,) = score_all([INPUT], clips[1:], [PLAIN], temporal=True)
   assert "flicker" in report.clip_metrics
-
-
-def test_mean_brightness_is_that_of_the_metrics():
-  frames = make_clip("a", 0, 4).high
-  expected = np.asarray(brightness(jnp.asarray(frames, jnp.float32) / 255)).mean((1, 2)) / 255
-  np.testing.assert_allclose(mean_brightness(frames), expected, rtol=1e-5)

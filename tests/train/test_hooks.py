@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -57,9 +58,9 @@ def test_the_writer_has_what_tensorboardx_has() -> None:
 
 def test_log_averages_the_steps_since_the_last_line(capsys: pytest.CaptureFixture) -> None:
   hook, writer = log(every=2)
-  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
+  hook(1, state(), {"loss": jnp.array(1.0)})
   assert writer.scalars == []
-  hook(2, state(), {"loss": jnp.array(3.0)}, last=False)
+  hook(2, state(), {"loss": jnp.array(3.0)})
   assert ("loss", 2.0, 2) in writer.scalars
   line = capsys.readouterr().out
   assert "step 2/10" in line
@@ -69,8 +70,8 @@ def test_log_averages_the_steps_since_the_last_line(capsys: pytest.CaptureFixtur
 
 def test_log_copes_with_a_term_that_begins_in_between(capsys: pytest.CaptureFixture) -> None:
   hook, writer = log(every=2)
-  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
-  hook(2, state(), {"loss": jnp.array(1.0), "loss/cobi": jnp.array(7.0)}, last=False)
+  hook(1, state(), {"loss": jnp.array(1.0)})
+  hook(2, state(), {"loss": jnp.array(1.0), "loss/cobi": jnp.array(7.0)})
   assert ("loss/cobi", 7.0, 2) in writer.scalars
   assert "cobi 7" in capsys.readouterr().out
 
@@ -78,17 +79,28 @@ def test_log_copes_with_a_term_that_begins_in_between(capsys: pytest.CaptureFixt
 def test_log_names_the_step_and_term_that_is_not_finite() -> None:
   hook, _ = log(every=3)
   good = {"loss": jnp.array(1.0), "loss/tv": jnp.array(0.0)}
-  hook(1, state(), good, last=False)
-  hook(2, state(), {**good, "loss/tv": jnp.array(jnp.nan)}, last=False)
+  hook(1, state(), good)
+  hook(2, state(), {**good, "loss/tv": jnp.array(jnp.nan)})
   with pytest.raises(UserError, match=r"step 2: loss/tv = nan"):
-    hook(3, state(), good, last=False)
+    hook(3, state(), good)
 
 
-@pytest.mark.parametrize(("step", "last"), [(5, False), (7, True)])
-def test_log_checks_before_a_save_and_at_the_end(step: int, last: bool) -> None:
-  hook, _ = log(every=100, also=(5,))
+@pytest.mark.parametrize("step", [6, 10])
+def test_log_checks_before_a_save_and_at_the_end(step: int) -> None:
+  hook, _ = log(every=100, also=(6,))  # of 10
+  hook(3, state(), {"loss": jnp.array(1.0)})
   with pytest.raises(UserError, match=f"step {step}"):
-    hook(step, state(), {"loss": jnp.array(jnp.inf)}, last=last)
+    hook(step, state(), {"loss": jnp.array(jnp.inf)})
+
+
+def test_log_writes_the_rate_that_the_step_took() -> None:
+  writer = Writer()
+  rate = {0: 0.5, 1: 0.25}.get
+  hook = hooks.Log(writer, Meter(writer, Clock()), total=10, every=1, rate=rate)
+  hook(1, state(), {"loss": jnp.array(1.0)})
+  hook(2, dataclasses.replace(state(), rate=jnp.float32(0.5)), {"loss": jnp.array(1.0)})
+  rates = [entry[1:] for entry in writer.scalars if entry[0] == "learning_rate"]
+  assert rates == [(0.5, 1), (0.125, 2)]
 
 
 def test_a_value_that_is_not_finite_is_explained() -> None:
@@ -99,10 +111,10 @@ def test_a_value_that_is_not_finite_is_explained() -> None:
     asked.append(step)
     return ". The batch was strange"
 
-  hook = hooks.Log(writer, Meter(writer, Clock()), total=10, every=4, explain=explain)
-  hook(1, state(), {"loss": jnp.array(1.0)}, last=False)
+  hook = hooks.Log(writer, Meter(writer, Clock()), total=10, every=2, explain=explain)
+  hook(1, state(), {"loss": jnp.array(1.0)})
   with pytest.raises(UserError, match=r"loss = inf.*The batch was strange"):
-    hook(2, state(), {"loss": jnp.array(jnp.inf)}, last=True)
+    hook(2, state(), {"loss": jnp.array(jnp.inf)})
   assert asked == [2]
 
 
@@ -112,7 +124,13 @@ def test_duration() -> None:
 
 @pytest.mark.parametrize(
   ("step", "every", "last", "expected"),
-  [(4, 2, False, True), (3, 2, False, False), (3, 2, True, True), (3, 0, False, False)],
+  [
+    (4, 2, False, True),
+    (3, 2, False, False),
+    (3, 2, True, True),
+    (3, 0, False, False),
+    (0, 2, False, False),
+  ],
 )
 def test_due(step: int, every: int, last: bool, expected: bool) -> None:
   assert hooks.due(step, every, last=last) is expected
@@ -139,7 +157,8 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   )
   for step in range(1, 6):
     given = state(step)
-    assert hook(step, given, {}, last=step == 5) is given
+    assert hook(step, given, last=step == 5) is given
+  hook(5, state(), last=True)  # as where a run that is done is started again: not once more
   assert kept == [(2, 2.0), (4, 4.0)]
   assert memory["best"] == {"step": 4, "psnr": 22.0, "ssim": 0.5}
   assert published == [[20.0], [20.0, 22.0], [20.0, 22.0, 21.0]]
@@ -147,6 +166,22 @@ def test_evaluate_keeps_the_best(capsys: pytest.CaptureFixture) -> None:
   assert memory["last"] == {"step": 5, "psnr": 21.0, "ssim": 0.5}
   assert ("eval/psnr", 22.0, 4) in writer.scalars
   assert writer.images == ["eval/clip"] * 3
+
+
+def test_the_average_is_what_is_scored_and_kept() -> None:
+  trained = dataclasses.replace(state(1.0), average=state(2.0).average)
+  seen: list[float] = []
+
+  def score(variables: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    seen.append(float(variables["params"]["w"]))
+    return {"psnr": 20.0}, {}
+
+  def keep(variables: Any, step: int, metrics: dict[str, float]) -> None:
+    seen.append(float(variables["params"]["w"]))
+
+  hook = hooks.Evaluate(Writer(), Clock(), score, keep, {}, every=1)
+  hook(1, trained, last=False)
+  assert seen == [2.0, 2.0]
 
 
 def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
@@ -159,7 +194,7 @@ def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
     {"best": {"psnr": 25.0, "step": 1}},
     every=1,
   )
-  hook(2, state(), {}, last=False)
+  hook(2, state(), last=False)
   assert kept == []
 
 
@@ -177,9 +212,9 @@ def test_save_leaves_the_frozen_weights_out() -> None:
       self.scores.append(score)
 
   memory = {"best": {"psnr": 1.0, "step": 6}, "last": {"psnr": 0.5, "step": 6}}
-  hook = hooks.Save(Checkpoints(), "iterator", Clock(), memory, every=3)
+  hook = hooks.Save(Checkpoints(), "iterator", Clock(), memory, start=0, every=3)
   for step in range(1, 8):
-    hook(step, state(), {}, last=step == 7)
+    hook(step, state(), last=step == 7)
   assert [entry[0] for entry in Checkpoints.saved] == [3, 6, 7]
   assert all(entry[1].frozen == () for entry in Checkpoints.saved)
   assert Checkpoints.saved[0][2:] == ("iterator", memory)
@@ -189,8 +224,30 @@ def test_save_leaves_the_frozen_weights_out() -> None:
 
 def test_flush_writes_what_is_pending_and_nothing_twice(capsys: pytest.CaptureFixture) -> None:
   hook, writer = log(every=10)
-  hook(1, state(), {"loss": jnp.array(4.0)}, last=False)
-  hook.flush(1)
-  hook.flush(1)
+  hook(1, state(), {"loss": jnp.array(4.0)})
+  hook.flush(1, state())
+  hook.flush(1, state())
   assert [entry for entry in writer.scalars if entry[0] == "loss"] == [("loss", 4.0, 1)]
   assert capsys.readouterr().out.count("step 1/10") == 1
+
+
+class Saved:
+  """Checkpoints that note what they are told to save."""
+
+  def __init__(self) -> None:
+    self.entries: list[tuple[int, dict[str, Any]]] = []
+
+  def save(self, step: int, state: Any, iterator: Any, memory: Any, *, score: Any) -> None:
+    self.entries.append((step, memory))
+
+
+def test_what_a_checkpoint_holds_already_is_not_saved_again() -> None:
+  checkpoints, memory = Saved(), {"best": {"psnr": 1.0}}
+  hook = hooks.Save(checkpoints, "iterator", Clock(), memory, start=4, every=2)
+  hook(4, state(), last=True)  # a run that is done is started again
+  hook.now(4, state())
+  assert checkpoints.entries == []
+  memory["last"] = {"step": 4}  # found out since
+  hook(4, state(), last=False)
+  hook.now(4, state())
+  assert checkpoints.entries == [(4, {"best": {"psnr": 1.0}, "last": {"step": 4}})]

@@ -115,12 +115,14 @@ def test_frames_are_filled_up_and_the_step_sees_true_rows(
   batch = {
     "low": random.random((2, 1, height, 3, 4), np.float32),
     "high": random.random((2, 1, scale * height, 3 * scale, 3), np.float32),
+    "context": random.random((2, 1, 16, 16, 3), np.float32),
   }
   sharding = mesh.batch_sharding(made)
   shapes = global_shapes(batch, sharding)
   placed = global_batch(batch, sharding)
   assert {name: x.shape for name, x in placed.items()} == {n: x.shape for n, x in shapes.items()}
   assert placed["high"].shape[2] == scale * padded
+  np.testing.assert_array_equal(placed["context"], batch["context"])
 
   def step(state: Any, clips: dict[str, jax.Array]) -> tuple[Any, dict[str, jax.Array]]:
     assert {name: clip.shape for name, clip in clips.items()} == {

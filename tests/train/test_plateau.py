@@ -28,8 +28,8 @@ def rates(hook: Plateau, memory: dict[str, Any], scores: list[float]) -> list[fl
     memory["last"] = {"step": 2 * step, "psnr": psnr}
     if psnr > memory.get("best", {"psnr": -1})["psnr"]:
       memory["best"] = memory["last"]
-    current = hook(2 * step, current, {}, last=False)
-    assert hook(2 * step + 1, current, {}, last=False) is current  # no evaluation, no count
+    current = hook(2 * step, current, last=False)
+    assert hook(2 * step + 1, current, last=False) is current  # no evaluation, no count
     found.append(float(current.rate))
   return found
 
@@ -49,7 +49,7 @@ def test_a_run_stops_after_three_evaluations_without_a_better_one(
   assert rates(hook, memory, [1, 2, 1, 2]) == [1, 1, 1, 1]
   assert not hook.finished
   memory["last"] = {"step": 99, "psnr": 0.0}
-  hook(99, state(), {}, last=False)
+  hook(99, state(), last=False)
   assert hook.finished
   assert "stopping" in capsys.readouterr().out
   assert Plateau(memory, stop_after=3).finished  # also after a restart
@@ -58,3 +58,22 @@ def test_a_run_stops_after_three_evaluations_without_a_better_one(
 def test_nothing_happens_unless_asked() -> None:
   memory: dict[str, Any] = {}
   assert rates(Plateau(memory), memory, [3, 2, 1, 0, 0, 0]) == [1.0] * 6
+
+
+def test_an_evaluation_is_counted_once_however_often_the_run_is_started_again() -> None:
+  memory: dict[str, Any] = {"best": {"step": 2}, "last": {"step": 4, "psnr": 0.0}}
+  for _ in range(5):
+    Plateau(memory, stop_after=3)(4, state(), last=True)
+  assert memory["plateau"]["since_best"] == 1
+
+
+def test_the_rate_is_the_one_remembered_also_where_the_state_was_saved_before_it_was_halved() -> (
+  None
+):
+  """A stop in the evaluation saves the state; what comes of it later is added to the memory."""
+  memory: dict[str, Any] = {}
+  assert rates(Plateau(memory, halve_after=1), memory, [2, 1]) == [1, 0.5]
+  old = Plateau(memory, halve_after=1)
+  assert float(old(4, state(), last=False).rate) == 0.5
+  current = old(5, state(), last=False)
+  assert float(current.rate) == 1  # it looks once

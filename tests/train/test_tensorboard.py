@@ -62,5 +62,5 @@ def test_a_trace_is_written_also_where_the_run_ends_first(tmp_path: Path, steps:
   state = State(jnp.int32(0), jnp.zeros(2), network, {}, {}, {}, jnp.float32(1), ())
   hook = tensorboard.Profile(str(tmp_path), first=1, steps=2)
   for step in range(1, steps + 1):
-    assert hook(step, state, {}, last=step == steps) is state
+    assert hook(step, state, last=step == steps) is state
   assert list(tmp_path.rglob("*.xplane.pb"))

@@ -85,12 +85,12 @@ def test_published_weights_give_the_output_of_keras(published, real_frames, name
   path = published(f"mbllen_{name}.h5")
   model = keras_mbllen()
   load_by_hand(model, path)
-  enhancer = importers.load(path, "mbllen")
-  apply = jax.jit(enhancer.module.apply)
+  network = importers.load(path, "mbllen")
+  apply = jax.jit(network.module.apply)
   random = np.random.default_rng(1).random(real_frames.shape, dtype=np.float32)
   for frames in (random, real_frames):
     expected = model(frames).numpy()
-    found = apply(enhancer.variables, frames[None])["clip"][0]
+    found = apply(network.variables, frames[None])["clip"][0]
     assert np.abs(found - expected).max() < 1e-4
   assert expected.mean() > 1.3 * frames.mean()  # the real ones are brightened
 

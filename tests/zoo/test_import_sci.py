@@ -69,12 +69,12 @@ def test_published_weights_give_the_output_of_the_published_program(
 ):
   path = published(f"sci_{level}.pt")
   tensors = read_tensors(path)
-  enhancer = importers.load(path, "sci")
-  apply = jax.jit(enhancer.module.apply)
+  network = importers.load(path, "sci")
+  apply = jax.jit(network.module.apply)
   random = np.random.default_rng(1).random(real_frames[:1].shape, dtype=np.float32)
   for frame in (*random, *real_frames):
     expected, illumination = reference(tensors, frame, torch_conv)
-    found = apply(enhancer.variables, frame[None, None])
+    found = apply(network.variables, frame[None, None])
     assert np.abs(found["clip"][0, 0] - expected).max() < 1e-4
     assert np.abs(found["illumination"][0, 0] - illumination).max() < 1e-4
   assert expected.mean() > 1.2 * frame.mean()  # a real one is brightened

@@ -60,13 +60,13 @@ def test_published_weights_give_the_output_of_the_published_program(
 ):
   path = published("zero_dce_epoch99.pth")
   tensors = read_tensors(path)
-  enhancer = importers.load(path, "zero_dce")
-  apply = jax.jit(enhancer.module.apply)
+  network = importers.load(path, "zero_dce")
+  apply = jax.jit(network.module.apply)
   frames = real_frames[:3, :33, :46]  # the loops are slow
   random = np.random.default_rng(1).random(frames[:1].shape, dtype=np.float32)
   for frame in (*random, *frames):
     expected, curves = reference(tensors, frame, torch_conv)
-    found = apply(enhancer.variables, frame[None, None])
+    found = apply(network.variables, frame[None, None])
     assert np.abs(found["clip"][0, 0] - expected).max() < 1e-4
     assert np.abs(found["curves"][0, 0] - curves).max() < 1e-4
   assert expected.mean() > 1.3 * frame.mean()  # a real one is brightened

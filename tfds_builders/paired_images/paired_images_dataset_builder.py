@@ -18,8 +18,11 @@ from tfds_builders.paired_images import layout
 class Builder(builder.ClipBuilder):
   """Pairs of images; a clip of one frame each."""
 
-  VERSION = tfds.core.Version("1.0.0")
-  RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+  VERSION = tfds.core.Version("2.0.0")
+  RELEASE_NOTES: ClassVar = {
+    "1.0.0": "First release.",
+    "2.0.0": "Part of train is the split validation, where the files name none.",
+  }
   MANUAL_DOWNLOAD_INSTRUCTIONS = "".join(layout.TREES.values())
   BUILDER_CONFIGS: ClassVar = [
     tfds.core.BuilderConfig(name="folders", description="Any two folders (default)."),

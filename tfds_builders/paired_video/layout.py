@@ -15,7 +15,7 @@ _FOLDERS = """
         low/   NAME ...         dark clips: {clips}
         high/  NAME ...         bright clips of the same names; a folder with one image in it is
                                 the target of all frames
-      val/     low/ high/       optional, becomes the split "validation"
+      val/     low/ high/       split "validation"; without it, a tenth of train
       test/    low/ high/       optional
 """
 _PREPARED = """
@@ -79,6 +79,7 @@ def _scan_folders(root: Path, config: str) -> Scan:
         found.report("unpaired", mine[name], f"expected a {side} clip of the same name, found none")
     for name in sorted(low.keys() & high.keys(), key=natural_key):
       _add(found, split, f"{split}/{name}", low[name], high[name], is_deep(config))
+  found.hold_out(10)
   return found
 
 

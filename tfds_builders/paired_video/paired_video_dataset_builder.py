@@ -35,8 +35,11 @@ class PairedVideoConfig(tfds.core.BuilderConfig):
 class Builder(builder.ClipBuilder):
   """Pairs of clips, each a video or a folder of images; decoded as they are read."""
 
-  VERSION = tfds.core.Version("1.0.0")
-  RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+  VERSION = tfds.core.Version("2.0.0")
+  RELEASE_NOTES: ClassVar = {
+    "1.0.0": "First release.",
+    "2.0.0": "Part of train is the split validation, where the files name none.",
+  }
   MANUAL_DOWNLOAD_INSTRUCTIONS = "".join(layout.TREES.values())
   BUILDER_CONFIGS: ClassVar = [
     PairedVideoConfig(

@@ -61,6 +61,7 @@ def scan(root: Path, config: str = "indoor") -> Scan:
     )
   for clip in _of_one_size(clips, found):
     found.add("test" if _scene(clip.name, config) in TEST_CLIPS[config] else "train", clip)
+  found.hold_out(10, lambda clip: _scene(clip.name, config))
   return found
 
 

@@ -33,8 +33,11 @@ class SdsdConfig(tfds.core.BuilderConfig):
 class Builder(builder.ClipBuilder):
   """Arrays of one frame each, stored as PNG, red first."""
 
-  VERSION = tfds.core.Version("1.0.0")
-  RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+  VERSION = tfds.core.Version("2.0.0")
+  RELEASE_NOTES: ClassVar = {
+    "1.0.0": "First release.",
+    "2.0.0": "Part of train is the split validation, where the files name none.",
+  }
   MANUAL_DOWNLOAD_INSTRUCTIONS = "".join(map(layout.tree, layout.CONFIGS))
   BUILDER_CONFIGS: ClassVar = [
     SdsdConfig(name="indoor", source="indoor", description="Moving camera, indoors (default)."),

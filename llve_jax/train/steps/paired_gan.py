@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.losses import adversarial
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 
@@ -44,7 +44,7 @@ _CRITIC = "critic"
 def make_step(
   generator: nn.Module,
   critic: nn.Module,
-  goal: Goal,
+  objective: Objective,
   generator_optimizer: optax.GradientTransformation,
   critic_optimizer: optax.GradientTransformation,
   *,
@@ -70,7 +70,7 @@ def make_step(
   Args:
     generator: the network.
     critic: judges images [n, h, w, 3]; it is `state.critics["critic"]`.
-    goal: what is minimised beside the adversarial loss.
+    objective: what is minimised beside the adversarial loss.
     generator_optimizer: of the network.
     critic_optimizer: of the critic.
     kind: a name of `KINDS`.
@@ -144,7 +144,7 @@ def make_step(
         first_critic,
         keys,
       )
-      total, scalars, memory = goal(output, batch, state, loss_key)
+      total, scalars, memory = objective(output, batch, state, loss_key)
       # Only the relativistic loss compares with the real images' scores.
       images = jnp.concatenate([real, shown]) if kind == "ralsgan" else shown
       scores, _ = apply_train(critic, new_critic.variables, images, critic_key)

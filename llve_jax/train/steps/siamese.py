@@ -15,14 +15,14 @@ from jaxtyping import Array
 from llve_jax.errors import UserError
 from llve_jax.losses.consistency import SIAMESE_WEIGHT, siamese
 from llve_jax.losses.temporal import ACROSS_FRAMES
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Batch, Scalars, State, Step, apply_train, variables_of
 from llve_jax.train.update import advance, descend, gradient_of
 
 
 def make_step(
   module: nn.Module,
-  goal: Goal,
+  objective: Objective,
   optimizer: optax.GradientTransformation,
   *,
   weight: float = SIAMESE_WEIGHT,
@@ -36,28 +36,28 @@ def make_step(
   every term, the agreement too, looks at pixels that both frames trust: where a target does not
   fit, something moved.
 
-  Scalars: `loss`; every term of the goal, the mean of both frames, unweighted, as `loss/NAME`;
+  Scalars: `loss`; every term of the objective, the mean of both frames, unweighted, as `loss/NAME`;
   `loss/siamese`, the agreement F(a, b), unweighted; `gradient_norm`.
 
   Args:
     module: the network.
-    goal: F; only losses of an output and a target.
+    objective: F; only losses of an output and a target.
     optimizer: of the network.
     weight: of the agreement.
     average_decay: of the moving average.
     accumulate: parts of the batch whose gradients are taken one after the other.
 
   Raises:
-    UserError: the goal has other losses, or none. When the step is traced: clips of other than two
-      frames.
+    UserError: the objective has other losses, or none. When the step is traced: clips of other than
+      two frames.
   """
-  across = [name for name, loss in goal.objective.losses.items() if loss in ACROSS_FRAMES]
-  if other := [*goal.outputs, *goal.carried, *across]:
+  across = [name for name, loss in objective.direct.losses.items() if loss in ACROSS_FRAMES]
+  if other := [*objective.outputs, *objective.carried, *across]:
     raise UserError(
       "the siamese step takes losses that compare an output frame with a target or another output; "
       f"{', '.join(other)} cannot"
     )
-  if not goal.objective.losses:
+  if not objective.direct.losses:
     raise UserError(
       "the siamese step needs a loss; expected at least one with a weight, found none"
     )
@@ -79,7 +79,7 @@ def make_step(
       measured: list[tuple[Array, Scalars]] = []
 
       def distance(first: Array, second: Array) -> Array:
-        measured.append(goal.objective(first, second, state.frozen, mask=mask, key=key))
+        measured.append(objective.direct(first, second, state.frozen, mask=mask, key=key))
         return measured[-1][0]
 
       total = siamese(distance, pair[:, :1], pair[:, 1:], target, weight=weight).mean()

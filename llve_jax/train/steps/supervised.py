@@ -10,14 +10,14 @@ import flax.linen as nn
 import optax
 from jaxtyping import Array
 
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Batch, Scalars, State, Step, apply_train, variables_of
 from llve_jax.train.update import advance, descend, gradient_of
 
 
 def make_step(
   module: nn.Module,
-  goal: Goal,
+  objective: Objective,
   optimizer: optax.GradientTransformation,
   *,
   average_decay: float = 0.999,
@@ -25,12 +25,12 @@ def make_step(
 ) -> Step:
   """Returns `step(state, batch) -> (state, scalars)`; jit it with a sharding.
 
-  A batch holds "low" and, if the goal has a target, "high"; "context", where the network takes a
-  small picture of the whole frame; with "mask" [b, t, h, w, 1] the loss
+  A batch holds "low" and, if the objective has a target, "high"; "context", where the network takes
+  a small picture of the whole frame; with "mask" [b, t, h, w, 1] the loss
   looks where that is 1. With `accumulate` the gradient is taken of so many parts of the batch, one
   after the other; what losses carry along is then the mean over the parts.
 
-  Scalars: `loss`, every term of the goal unweighted as `loss/NAME`, and `gradient_norm`.
+  Scalars: `loss`, every term of the objective unweighted as `loss/NAME`, and `gradient_norm`.
   """
 
   def step(state: State, batch: Batch) -> tuple[State, Scalars]:
@@ -38,7 +38,7 @@ def make_step(
       output, stats = apply_train(
         module, variables_of(params, stats), part["low"], key, context=part.get("context")
       )
-      total, scalars, memory = goal(output, part, state, key)
+      total, scalars, memory = objective(output, part, state, key)
       # The memory travels with the scalars, out of the gradient's reach.
       return total, (stats, scalars | {"loss": total} | {f"memory/{k}": memory[k] for k in memory})
 

@@ -21,11 +21,11 @@ import optax
 from jaxtyping import Array
 
 from llve_jax.errors import UserError
-from llve_jax.losses import Objective
+from llve_jax.losses import Composed
 from llve_jax.losses.consistency import warp_consistency
 from llve_jax.losses.temporal import ACROSS_FRAMES
 from llve_jax.ops.flow import random_flow, warp
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Batch, Scalars, State, Step, Trainable, apply_train, variables_of
 from llve_jax.train.update import advance, descend
 
@@ -55,7 +55,7 @@ _Loss = Callable[[Any, _Past, Batch, Array], tuple[Array, tuple[_Past, Scalars]]
 
 def make_step(
   module: nn.Module,
-  goal: Goal,
+  objective: Objective,
   optimizer: optax.GradientTransformation,
   *,
   truncate: int,
@@ -82,7 +82,7 @@ def make_step(
 
   Args:
     module: the network.
-    goal: what is minimised; what its losses carry from step to step is the mean over the chunks.
+    objective: what is minimised; what its losses carry from step to step is the mean over chunks.
     optimizer: of the network.
     truncate: frames of a chunk.
     consistency_weight: StableLLVE's is `losses.consistency.WARP_WEIGHT`.
@@ -97,18 +97,18 @@ def make_step(
     raise UserError(f"truncate={truncate}: the network takes clips of {least} frames at least")
   if consistency_weight and not 0 < max_motion < math.inf:
     raise UserError(f"max_motion={max_motion}: expected more than 0 pixels, so that clips move")
-  within, across = _divide(goal)
+  within, across = _divide(objective)
 
   def judge(
     output: dict[str, Any], chunk: Batch, past: _Past, state: State, key: Array
   ) -> tuple[Array, Scalars, Batch | None]:
-    """The goal's total, its terms, and what the next chunk sees of this one."""
+    """The objective's total, its terms, and what the next chunk sees of this one."""
     shown: Batch | None = None
     if across.losses:
       beside: Batch = {name: chunk[name] for name in ("high", "mask") if name in chunk}
       shown = beside | {"clip": output["clip"]}
     if shown is None or past.last is None:
-      total, scalars, memory = goal(output, chunk, state, key)
+      total, scalars, memory = objective(output, chunk, state, key)
     else:
       total, scalars, memory = within(output, chunk, state, key)
       joined = jax.tree.map(lambda *clips: jnp.concatenate(clips, axis=1), past.last, shown)
@@ -161,16 +161,16 @@ def make_step(
   return step
 
 
-def _divide(goal: Goal) -> tuple[Goal, Objective]:
+def _divide(objective: Objective) -> tuple[Objective, Composed]:
   """What looks at frames one by one, or in a way of its own, and what compares them in order."""
   inside, across = (
     dataclasses.replace(
-      goal.objective,
-      losses={k: x for k, x in goal.objective.losses.items() if (x in ACROSS_FRAMES) == compares},
+      objective.direct,
+      losses={k: x for k, x in objective.direct.losses.items() if (x in ACROSS_FRAMES) == compares},
     )
     for compares in (False, True)
   )
-  return dataclasses.replace(goal, objective=inside), across
+  return dataclasses.replace(objective, direct=inside), across
 
 
 def _cut(batch: Batch, truncate: int) -> Batch:

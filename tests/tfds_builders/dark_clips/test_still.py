@@ -19,7 +19,7 @@ def folder(request, build_dark_clips, tmp_path_factory):
 
 
 def _read(folder, split):
-  path = folder / "dark_clips/tiny/1.0.0"
+  path = folder / "dark_clips/tiny/2.0.0"
   return list(tfds.builder_from_directory(path).as_data_source(split))
 
 
@@ -57,3 +57,18 @@ def test_the_test_split_has_three_scenes_of_the_held_out_clip(folder):
   for clip in clips:
     assert len(clip.low) == len(clip.high) == 3 * 4
     assert np.all(clip.high == clip.high[0])
+
+
+def test_the_validation_split_has_a_scene_of_each_training_clip(folder):
+  kind = "srgb" if np.asarray(_read(folder, "test")[0]["low"]).dtype == np.uint8 else "bayer"
+  source = open_split("dark_clips", "validation", config="tiny", data_dir=folder)
+  clips = list(whole_clips(source, kind))
+  # Two segments of 4 frames at the end of 132 and of 250; the fifth of those.
+  assert [(clip.name, clip.variant) for clip in clips] == [
+    (name, variant) for name in ("bigbuckbunny_128", "bikes_246") for variant in range(3)
+  ]
+  trained = {np.asarray(example["high"]).tobytes() for example in _read(folder, "train")}
+  for clip in clips:
+    assert len(clip.low) == 8
+    assert np.all(clip.high == clip.high[0])
+    assert clip.high[0].tobytes() not in trained

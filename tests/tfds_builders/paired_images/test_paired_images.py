@@ -119,7 +119,7 @@ def test_skipping_lists_what_was_left_out(broken, build, monkeypatch):
   assert [example["clip"] for example in builder.as_data_source("train")] == [b"train/c"]
   assert [example["clip"] for example in builder.as_data_source("test")] == [b"test/e", b"test/g"]
   head, *lines = map(json.loads, (builder.data_path / "manifest.jsonl").read_text().splitlines())
-  assert head == {"builder": "paired_images/folders/1.0.0", "status": "built"}
+  assert head == {"builder": "paired_images/folders/2.0.0", "status": "built"}
   skipped = "".join(line["reason"] for line in lines if line["status"] == "skipped")
   for name in ("a.jpg", "b.png", "c.png", "f.png", "f.jpg"):
     assert name in skipped

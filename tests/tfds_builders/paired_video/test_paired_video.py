@@ -252,7 +252,7 @@ def test_skipping_lists_what_was_left_out(build, tmp_path, monkeypatch):
     "test": {b"test/mixed.1", b"test/one"},
   }
   head, *lines = map(json.loads, (builder.data_path / "manifest.jsonl").read_text().splitlines())
-  assert head == {"builder": "paired_video/rgb8/1.0.0", "status": "built"}
+  assert head == {"builder": "paired_video/rgb8/2.0.0", "status": "built"}
   assert {line["status"] for line in lines} == {"skipped"}
   reasons = " ".join(line["reason"] for line in lines)
   assert len(lines) == 3

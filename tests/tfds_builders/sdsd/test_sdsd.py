@@ -150,7 +150,7 @@ def test_skipping_lists_what_was_left_out(broken, build, monkeypatch):
   names = [example["clip"].decode() for example in builder.as_data_source("test")]
   assert names == [f"pair{number}" for number in (33, 58, 60, 68, 70)]
   head, *lines = map(json.loads, (builder.data_path / "manifest.jsonl").read_text().splitlines())
-  assert head == {"builder": "sdsd/indoor/1.0.0", "status": "built"}
+  assert head == {"builder": "sdsd/indoor/2.0.0", "status": "built"}
   skipped = [line["reason"] for line in lines if line["status"] == "skipped"]
   assert len(skipped) == 9
   assert any(

@@ -186,3 +186,11 @@ def test_frames_must_fit(tmp_path):
   with pytest.raises(UserError, match=r"00002_01_0.04s.ARW: expected layout and levels"):
     list(reading.read_mosaics(burst, sensor="bayer"))
   assert read_raw(burst.low[1]).cfa == "BGGR"
+
+
+@pytest.mark.parametrize(
+  ("length", "expected"),
+  [(100, [0]), (101, [0, 1]), (150, [0, 50]), (199, [0, 50, 99]), (200, [0, 50, 100])],
+)
+def test_patches_start_at_the_stride_and_the_last_ends_at_the_border(length, expected):
+  assert reading._starts(length, 100, 50) == expected

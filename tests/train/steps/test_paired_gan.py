@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train import mesh
-from llve_jax.train.objective import make_goal
+from llve_jax.train.objective import make_objective
 from llve_jax.train.state import Learner, State, Step, init_state
 from llve_jax.train.steps import paired_gan, supervised
 from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
@@ -26,7 +27,7 @@ def critic_of(norm: str = "layer") -> Any:
 
 def gan_step(critic: Any, **kwargs: Any) -> Step:
   adam = optax.adam(1e-2)
-  return paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam, **kwargs)
+  return paired_gan.make_step(GENERATOR, critic, make_objective({"l1": 1.0}), adam, adam, **kwargs)
 
 
 def gan_state(critic: Any) -> State:
@@ -71,6 +72,62 @@ def test_adversarial_weight_scales_only_the_generator_gradient() -> None:
   np.testing.assert_allclose(
     pushed_scalars["loss"], plain_scalars["loss"] + plain_scalars["loss/adversarial"], rtol=1e-5
   )
+
+
+class Gain(nn.Module):
+  """A generator of one number."""
+
+  @nn.compact
+  def __call__(self, clip: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
+    return {"clip": clip * self.param("gain", nn.initializers.constant(1.5), ())}
+
+
+class Dot(nn.Module):
+  """A critic of four numbers, the same for every pixel: its slope is known."""
+
+  @nn.compact
+  def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
+    return nn.Dense(1, name="dense")(images)
+
+
+@pytest.mark.parametrize("kind", ["wgan", "wgan_gp"])
+@pytest.mark.parametrize("updates", [1, 2])
+def test_both_descend_by_gradients_written_by_hand(kind: str, updates: int) -> None:
+  rate, weight, penalty = 0.25, 3.0, 10.0
+  sgd = optax.sgd(1.0)
+  step = paired_gan.make_step(
+    Gain(),
+    Dot(),
+    make_objective({"l1": 1.0}),
+    sgd,
+    sgd,
+    kind=kind,
+    adversarial_weight=weight,
+    critic_updates=updates,
+    penalty_weight=penalty,
+    weight_bound=1e9,
+  )
+  shape = BATCH["low"].shape
+  critics = {"critic": Learner(Dot(), sgd, (1, *shape[2:]))}
+  state = init_state(Learner(Gain(), sgd, shape), seed=0, critics=critics)
+  new, scalars = jax.jit(step)(dataclasses.replace(state, rate=jnp.float32(rate)), BATCH)
+  low, high = (np.asarray(BATCH[side], np.float64) for side in ("low", "high"))
+  pixels = shape[2] * shape[3]
+  dense = state.critics["critic"].params["dense"]
+  kernel, bias = np.asarray(dense["kernel"], np.float64)[:, 0], float(dense["bias"][0])
+  for _ in range(updates):  # fake is no function of anything here
+    slope = 1.5 * low.mean(axis=(0, 1, 2, 3)) - high.mean(axis=(0, 1, 2, 3))
+    if kind == "wgan_gp":  # of an image's mean score: kernel / pixels, at each of its pixels
+      length = np.linalg.norm(kernel)
+      slope += penalty * 2 * (length / pixels**0.5 - 1) * kernel / length / pixels**0.5
+    kernel = kernel - rate * slope
+  found = new.critics["critic"].params["dense"]
+  np.testing.assert_allclose(found["kernel"][:, 0], kernel, atol=1e-5)
+  np.testing.assert_allclose(found["bias"], bias, atol=1e-6)  # as much up as down
+  ahead = np.sign(1.5 * low - high)
+  slope = (ahead * low).mean() - weight * low.mean(axis=(0, 1, 2, 3)) @ kernel
+  np.testing.assert_allclose(scalars["gradient_norm"], abs(slope), rtol=1e-5)
+  np.testing.assert_allclose(new.generator.params["gain"], 1.5 - rate * slope, rtol=1e-5)
 
 
 def test_wgan_clips_the_critic_and_has_no_penalty() -> None:
@@ -167,11 +224,11 @@ def test_eight_devices_equal_one(kind: str) -> None:
     on = mesh.make_mesh(devices)
     if critic is None:
       adam = optax.adam(1e-3)
-      step = supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), adam)
+      step = supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), adam)
       state = mesh.create_on(on, lambda: fresh(optax.adam(1e-3)))
     else:
       adam = optax.adam(1e-3)
-      step = paired_gan.make_step(GENERATOR, critic, make_goal({"l1": 1.0}), adam, adam)
+      step = paired_gan.make_step(GENERATOR, critic, make_objective({"l1": 1.0}), adam, adam)
       state = mesh.create_on(on, lambda: gan_state(critic))
     compiled = mesh.compile_step(step, on)
     batch = jax.device_put(BATCH, mesh.batch_sharding(on))

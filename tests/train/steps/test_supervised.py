@@ -11,7 +11,7 @@ import pytest
 
 from llve_jax import models
 from llve_jax.errors import UserError
-from llve_jax.train.objective import make_goal
+from llve_jax.train.objective import make_objective
 from llve_jax.train.state import Learner, init_state
 from llve_jax.train.steps import supervised
 from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 def test_supervised_learns_and_logs_every_term() -> None:
   adam = optax.adam(1e-2)
-  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 2.0, "tv": 0.5}), adam))
+  step = jax.jit(supervised.make_step(GENERATOR, make_objective({"l1": 2.0, "tv": 0.5}), adam))
   state = fresh(adam)
   losses = []
   for _ in range(30):
@@ -52,14 +52,14 @@ def test_first_supervised_step_is_sgd_on_the_loss() -> None:
     state.generator.params,
     jax.jit(jax.grad(error))(state.generator.params),
   )
-  new, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))(state, BATCH)
+  new, _ = jax.jit(supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd))(state, BATCH)
   assert distance(new.generator.params, expected) < 1e-6
 
 
 def test_what_a_mask_covers_teaches_nothing() -> None:
   """With half of the target covered, rubbish there changes neither loss nor parameters."""
   sgd = optax.sgd(0.1)
-  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))
+  step = jax.jit(supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd))
   mask = jnp.zeros((8, 1, 16, 16, 1)).at[:, :, :8].set(1.0)
   rubbish = jnp.where(mask > 0, BATCH["high"], 100.0)
   results = [
@@ -77,7 +77,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch() -> None:
   sgd = optax.sgd(0.1)
   start = init_state(Learner(module, sgd, (1, 1, 16, 16, 3)), seed=0)
   results = [
-    jax.jit(supervised.make_step(module, make_goal({"l2": 1.0}), sgd, accumulate=parts))(
+    jax.jit(supervised.make_step(module, make_objective({"l2": 1.0}), sgd, accumulate=parts))(
       start, BATCH
     )
     for parts in (1, 4)
@@ -94,11 +94,13 @@ def test_batch_statistics_pass_from_part_to_part() -> None:
   """Four parts move the running mean four times."""
   sgd = optax.sgd(0.0)
   same = {name: jnp.repeat(clip[:2], 4, axis=0) for name, clip in BATCH.items()}
-  once, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))(fresh(sgd), same)
-  # Part i holds the examples i, i + 4: the same two images each time.
-  often, _ = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd, accumulate=4))(
+  once, _ = jax.jit(supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd))(
     fresh(sgd), same
   )
+  # Part i holds the examples i, i + 4: the same two images each time.
+  often, _ = jax.jit(
+    supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd, accumulate=4)
+  )(fresh(sgd), same)
   first = jax.tree.leaves(once.generator.batch_stats)[0]
   fourth = jax.tree.leaves(often.generator.batch_stats)[0]
   assert float(jnp.max(jnp.abs(fourth))) > 1.5 * float(jnp.max(jnp.abs(first)))
@@ -106,14 +108,14 @@ def test_batch_statistics_pass_from_part_to_part() -> None:
 
 def test_a_batch_that_cannot_be_cut_is_refused() -> None:
   sgd = optax.sgd(0.1)
-  step = supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd, accumulate=3)
+  step = supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd, accumulate=3)
   with pytest.raises(UserError, match="batch of 8 clips cannot be accumulated in 3"):
     jax.eval_shape(step, fresh(sgd), BATCH)
 
 
 def test_the_rate_of_the_state_scales_the_update() -> None:
   sgd = optax.sgd(0.1)
-  step = jax.jit(supervised.make_step(GENERATOR, make_goal({"l1": 1.0}), sgd))
+  step = jax.jit(supervised.make_step(GENERATOR, make_objective({"l1": 1.0}), sgd))
   full, _ = step(fresh(sgd), BATCH)
   half, _ = step(dataclasses.replace(fresh(sgd), rate=jnp.float32(0.5)), BATCH)
   start = fresh(sgd).generator.params
@@ -123,10 +125,10 @@ def test_the_rate_of_the_state_scales_the_update() -> None:
 
 def test_a_loss_with_a_memory_takes_it_from_step_to_step() -> None:
   """System C's threshold: 0.03, raised by a tenth while less than 40 % of the output is below."""
-  goal = make_goal({"region_adaptive": 1.0, "l1": 0.5})
+  objective = make_objective({"region_adaptive": 1.0, "l1": 0.5})
   sgd = optax.sgd(0.0)
-  step = jax.jit(supervised.make_step(GENERATOR, goal, sgd))
-  state = fresh(sgd, goal)
+  step = jax.jit(supervised.make_step(GENERATOR, objective, sgd))
+  state = fresh(sgd, objective)
   bright = {"low": BATCH["low"] + 0.5, "high": BATCH["high"]}
   thresholds = [float(state.memory["region_adaptive"])]
   for _ in range(2):
@@ -144,8 +146,8 @@ def test_a_loss_with_a_memory_takes_it_from_step_to_step() -> None:
 def test_zero_reference_losses_need_no_target() -> None:
   module = models.build("zero_dce", features=4, iterations=2)
   adam = optax.adam(1e-2)
-  goal = make_goal({"zero_dce": 1.0})
-  step = jax.jit(supervised.make_step(module, goal, adam))
+  objective = make_objective({"zero_dce": 1.0})
+  step = jax.jit(supervised.make_step(module, objective, adam))
   state = init_state(Learner(module, adam, (1, 1, 16, 16, 3)), seed=0)
   losses = []
   for _ in range(20):

@@ -16,7 +16,7 @@ from llve_jax.losses.temporal import frame_difference
 from llve_jax.models.contract import Traits
 from llve_jax.ops.flow import random_flow
 from llve_jax.train import mesh
-from llve_jax.train.objective import make_goal
+from llve_jax.train.objective import make_objective
 from llve_jax.train.state import Learner, State, init_state
 from llve_jax.train.steps import supervised, temporal
 
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 RATE = 0.1
 SGD = optax.sgd(RATE)
-RECURRENT = models.build("recurrent_unet", widths=(4, 4), blocks=(1, 1), reach=1)
+RECURRENT = models.build(
+  "recurrent_unet", widths=(4, 4), blocks=(1, 1), decoder_blocks=(1,), reach=1
+)
 FRAMES = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)
 BATCH = {
   "low": 0.2 * jax.random.uniform(jax.random.key(1), (2, 6, 16, 16, 3)),
@@ -66,7 +68,7 @@ class Pointwise(nn.Module):
   def __call__(self, clip: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
     del train
     out = nn.Dense(3)(jnp.repeat(jnp.repeat(clip, self.scale, 2), self.scale, 3))
-    column = jnp.linspace(0.0, 1.0, out.shape[3])[:, None]
+    column = jnp.linspace(0.0, 1.0, out.shape[3]).reshape(1, 1, 1, -1, 1)
     return {"clip": out + column if self.ramp else out}
 
 
@@ -75,7 +77,7 @@ def fresh(module: Any, optimizer: Any = SGD, channels: int = 3) -> State:
 
 
 def run(module: Any, losses: Any, batch: Any = None, **options: Any) -> tuple[State, Any]:
-  step = temporal.make_step(module, make_goal(losses), SGD, **options)
+  step = temporal.make_step(module, make_objective(losses), SGD, **options)
   return jax.jit(step)(fresh(module), BATCH if batch is None else batch)
 
 
@@ -137,13 +139,13 @@ LOSSES = {"l1": 1.0, "brightness_flicker": 0.3, "frame_difference": 0.7, "region
 
 @pytest.mark.parametrize("module", [RECURRENT, Remember()], ids=["unet", "toy"])
 def test_one_chunk_is_a_supervised_step(module: Any) -> None:
-  goal = make_goal(LOSSES)
-  state = init_state(Learner(module, SGD, (1, 2, 16, 16, 3)), seed=0, memory=goal.memory)
+  objective = make_objective(LOSSES)
+  state = init_state(Learner(module, SGD, (1, 2, 16, 16, 3)), seed=0, memory=objective.memory)
   results = [
     jax.jit(step)(state, BATCH)
     for step in (
-      temporal.make_step(module, goal, SGD, truncate=6),
-      supervised.make_step(module, goal, SGD),
+      temporal.make_step(module, objective, SGD, truncate=6),
+      supervised.make_step(module, objective, SGD),
     )
   ]
   (new, scalars), (expected, expected_scalars) = results
@@ -186,7 +188,7 @@ def test_memory_is_that_of_a_chunk() -> None:
   batch = {name: jnp.zeros((1, 16, 32, 32, 3)) for name in ("low", "high")}
   sizes = {}
   for truncate in (2, 16):
-    step = temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=truncate)
+    step = temporal.make_step(FRAMES, make_objective({"l1": 1.0}), SGD, truncate=truncate)
     compiled = jax.jit(step).lower(fresh(FRAMES), batch).compile()
     analysis = compiled.memory_analysis()
     assert analysis is not None
@@ -232,7 +234,7 @@ def test_single_images_will_do_and_it_is_learnt() -> None:
   batch = {name: clip[:, :1] for name, clip in BATCH.items()}
   adam = optax.adam(3e-3)
   options: Any = {"truncate": 1, "consistency_weight": 20.0, "max_motion": 3.0}
-  step = jax.jit(temporal.make_step(FRAMES, make_goal({"l1": 0.01}), adam, **options))
+  step = jax.jit(temporal.make_step(FRAMES, make_objective({"l1": 0.01}), adam, **options))
   state, costs = fresh(FRAMES, adam), []
   for _ in range(10):
     state, scalars = step(
@@ -256,7 +258,7 @@ def test_two_runs_are_bit_equal_and_steps_move_differently(module: Any) -> None:
   step = jax.jit(
     temporal.make_step(
       module,
-      make_goal({"l1": 1.0, "frame_difference": 1.0}),
+      make_objective({"l1": 1.0, "frame_difference": 1.0}),
       SGD,
       truncate=3,
       consistency_weight=1.0,
@@ -276,7 +278,7 @@ def test_two_runs_are_bit_equal_and_steps_move_differently(module: Any) -> None:
 def test_eight_devices_equal_one() -> None:
   batch = {name: jnp.concatenate(4 * [clip]) for name, clip in BATCH.items()}
   step = temporal.make_step(
-    Remember(), make_goal({"l1": 1.0}), SGD, truncate=2, consistency_weight=1.0
+    Remember(), make_objective({"l1": 1.0}), SGD, truncate=2, consistency_weight=1.0
   )
   results = []
   for devices in (jax.devices()[:1], jax.devices()):
@@ -304,22 +306,27 @@ def test_what_a_mask_covers_teaches_nothing() -> None:
 
 
 def test_clips_that_are_no_multiple_are_refused() -> None:
-  step = temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=4)
+  step = temporal.make_step(FRAMES, make_objective({"l1": 1.0}), SGD, truncate=4)
   with pytest.raises(UserError, match=r"6 frames.*truncate=4"):
     jax.eval_shape(step, fresh(FRAMES), BATCH)
 
 
 def test_chunks_too_short_for_the_network_are_refused() -> None:
   with pytest.raises(UserError, match=r"truncate=0: .*1 frames"):
-    temporal.make_step(FRAMES, make_goal({"l1": 1.0}), SGD, truncate=0)
+    temporal.make_step(FRAMES, make_objective({"l1": 1.0}), SGD, truncate=0)
   network = models.build("mbllven")
   with pytest.raises(UserError, match=r"truncate=12: .*13 frames"):
-    temporal.make_step(network, make_goal({"l1": 1.0}), SGD, truncate=12)
+    temporal.make_step(network, make_objective({"l1": 1.0}), SGD, truncate=12)
 
 
 @pytest.mark.parametrize("motion", [0.0, -1.0, float("nan"), float("inf")])
 def test_motion_that_moves_nothing_is_refused(motion: float) -> None:
   with pytest.raises(UserError, match="max_motion"):
     temporal.make_step(
-      FRAMES, make_goal({"l1": 1.0}), SGD, truncate=1, consistency_weight=1.0, max_motion=motion
+      FRAMES,
+      make_objective({"l1": 1.0}),
+      SGD,
+      truncate=1,
+      consistency_weight=1.0,
+      max_motion=motion,
     )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from llve_jax import models
-from llve_jax.train.objective import Goal
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import Learner, State, init_state
 
 GENERATOR = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)
@@ -17,9 +17,9 @@ BATCH = {
 }
 
 
-def fresh(optimizer: optax.GradientTransformation, goal: Goal | None = None) -> State:
+def fresh(optimizer: optax.GradientTransformation, objective: Objective | None = None) -> State:
   learner = Learner(GENERATOR, optimizer, (1, 1, 16, 16, 3))
-  return init_state(learner, seed=0, memory=goal.memory if goal else None)
+  return init_state(learner, seed=0, memory=objective.memory if objective else None)
 
 
 def distance(first: Any, second: Any) -> float:

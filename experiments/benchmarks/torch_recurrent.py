@@ -1,0 +1,278 @@
+"""PyTorch's networks with a memory for `experiments.benchmarks.train_step`; see `torch_rivals`."""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from experiments.benchmarks.torch_rivals import conv, conv_norm, leaky
+
+
+class Residual(nn.Module):
+  """Two convolutions added to their input."""
+
+  def __init__(self, channels: int):
+    super().__init__()
+    self.first, self.second = conv(channels, channels), conv(channels, channels)
+
+  def forward(self, x: torch.Tensor) -> torch.Tensor:
+    """Images [n, c, h, w] to images."""
+    return x + self.second(leaky(self.first(x)))
+
+
+class Fuse(nn.Module):
+  """Blends features with their past, which is looked for within a position around first."""
+
+  def __init__(self, channels: int):
+    super().__init__()
+    self.gate = conv(3 * channels, channels, 1)
+    self.query, self.key = (conv(channels, channels // 4, 1, bias=False) for _ in range(2))
+
+  def forward(self, past: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
+    """Images [n, c, h, w] to images."""
+    query, key = self.query(now), self.key(past)
+    scores = torch.stack([(query * moved).sum(1) for moved in around(key)], 1)
+    inside = torch.cat(list(around(torch.ones_like(past[:1, :1]))), 1) > 0
+    here = torch.zeros_like(scores[:1, :, :1, :1])
+    here[:, here.shape[1] // 2] = 2.0
+    scores = torch.where(inside, scores * query.shape[1] ** -0.5 + here, -1e9)
+    weights = torch.softmax(scores, 1)
+    past = sum(weights[:, k : k + 1] * moved for k, moved in enumerate(around(past)))
+    trust = torch.sigmoid(self.gate(torch.cat([now, past, (now - past).abs()], 1)))
+    return now + trust * (past - now)
+
+
+def around(x: torch.Tensor) -> Iterator[torch.Tensor]:
+  """Every neighbour, the image itself in the middle."""
+  height, width = x.shape[2:]
+  padded = F.pad(x, (1,) * 4)
+  for dy in range(3):
+    for dx in range(3):
+      yield padded[:, :, dy : dy + height, dx : dx + width]
+
+
+class FrameCode(nn.Module):
+  """A small picture of the whole frame as a vector."""
+
+  def __init__(self, features: int = 64, widths: tuple[int, ...] = (16, 24, 32, 48)):
+    super().__init__()
+    self.look = nn.ModuleList(conv(a, b, 3, 2) for a, b in itertools.pairwise((6, *widths)))
+    self.gather = nn.Linear(47 + 2 * widths[-1], features)
+    self.code = nn.Linear(features, features)
+
+  def forward(self, context: torch.Tensor) -> torch.Tensor:
+    """Pictures [n, 3, s, s] to [n, features]."""
+    roots = (context + 1e-4).sqrt()
+    x = torch.cat([context, roots], 1)
+    for look in self.look:
+      x = leaky(look(x))
+    mean = context.mean((2, 3))
+    seen = [mean, (mean + 1e-4).sqrt(), (mean + 1 / 255).log() / 4.0, roots.mean((2, 3))]
+    seen.append(context.amax((2, 3)))
+    centres = torch.linspace(0.0, 1.0, 16, device=x.device)
+    for shade in (roots.amax(1), roots.amin(1)):
+      apart = (shade.flatten(1)[..., None] - centres).abs() * 15
+      seen.append(4.0 * (1.0 - apart).clamp(min=0.0).mean(1))
+    seen += [x.mean((2, 3)), x.amax((2, 3))]
+    return self.code(leaky(self.gather(torch.cat(seen, 1))))
+
+
+class RecurrentUNet(nn.Module):
+  """Our network with a memory."""
+
+  def __init__(
+    self,
+    widths: tuple[int, ...] = (16, 32, 64),
+    blocks: tuple[int, ...] = (0, 2, 3),
+    decoder_blocks: tuple[int, ...] = (0, 1),
+    code: int = 64,
+  ):
+    super().__init__()
+    self.look, self.develop = FrameCode(code), nn.Linear(code, 17)
+    self.down = nn.ModuleList(
+      conv(before, after, 3, 2 if level else 1)
+      for level, (before, after) in enumerate(zip((12, *widths), widths, strict=False))
+    )
+    self.told = nn.ModuleList(nn.Linear(code, width) for width in widths)
+    self.encoder = _residuals(widths, blocks)
+    self.fuse = Fuse(widths[-1])
+    self.up = nn.ModuleList(conv(b, a, 1) for a, b in itertools.pairwise(widths))
+    self.merge = nn.ModuleList(conv(width, width) for width in widths[:-1])
+    self.decoder = _residuals(widths[:-1], decoder_blocks)
+    self.last, self.maps = conv(widths[0] + 12, widths[0]), conv(widths[0], 13)
+
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
+    """Clips to clips, not clipped."""
+    context = F.adaptive_avg_pool2d(clip.flatten(0, 1), 64)
+    codes = self.look(context).unflatten(0, clip.shape[:2])
+    smooth = [codes[:, 0]]
+    for now in codes.unbind(1)[1:]:
+      smooth.append(smooth[-1] + 0.1 * (now - smooth[-1]))
+    code = leaky(torch.stack(smooth, 1).flatten(0, 1))
+    parts = self.develop(code)
+    settled = self.settle(
+      F.pixel_unshuffle(clip.flatten(0, 1), 2).unflatten(0, clip.shape[:2]),
+      (2.0 * torch.tanh(parts[:, 13:])).unflatten(0, clip.shape[:2]),
+    ).flatten(0, 1)
+    balanced, gain, mixture = self.curve(settled, parts, context)
+    # pixel_unshuffle has the colours first: [3, 4] and not [4, 3].
+    brightest = balanced.unflatten(1, (3, 4)).amax(1).repeat(1, 3, 1, 1)
+    bright = bend(balanced, brightest, gain)
+    x, levels = bright, []
+    for down, told, encoder in zip(self.down, self.told, self.encoder, strict=True):
+      x = encoder(leaky(down(x) + told(code)[:, :, None, None]))
+      levels.append(x)
+    past, blended = None, []
+    for now in x.unflatten(0, clip.shape[:2]).unbind(1):
+      past = self.fuse(now if past is None else past, now)
+      blended.append(past)
+    x = torch.stack(blended, 1).flatten(0, 1)
+    rising = list(zip(self.up, self.merge, self.decoder, levels[:-1], strict=True))
+    for up, merge, decoder, skip in reversed(rising):
+      x = F.interpolate(up(x), scale_factor=2, mode="bilinear")
+      x = decoder(leaky(merge(x + skip)))
+    maps = self.maps(leaky(self.last(torch.cat([x, bright], 1))))
+    local = torch.exp(2.0 * torch.tanh(0.5 * maps[:, 12:]))
+    out = bend(balanced, brightest, gain * local).unflatten(1, (3, 4))
+    out = torch.einsum("nikhw,nij->njkhw", out, mixture).flatten(1, 2)
+    light = F.avg_pool2d(settled.clamp(min=0.0).mean(1, keepdim=True), 3, 1, 1)
+    out = out + fade(settled) * (255.0 * light).clamp(max=1.0) * maps[:, :12]
+    return F.pixel_shuffle(out, 2).unflatten(0, clip.shape[:2])
+
+  def curve(
+    self, settled: torch.Tensor, parts: torch.Tensor, context: torch.Tensor
+  ) -> tuple[torch.Tensor, ...]:
+    """Power and balance of each colour applied; gain and mixture to come."""
+    exponent = torch.exp(0.7 * torch.tanh(parts[:, :3])).repeat_interleave(4, 1)[..., None, None]
+    balance = torch.exp(1.2 * torch.tanh(parts[:, 3:6])).repeat_interleave(4, 1)[..., None, None]
+    low, high = 0.02**exponent, 1.02**exponent
+    toned = ((settled.clamp(min=0.0) + 0.02) ** exponent - low) / (high - low)
+    mean = context.mean((1, 2, 3))[:, None].clamp(0.5 / 255, 0.6)
+    guess = math.log(0.4 / 0.6) - (mean / (1.0 - mean)).log()
+    gain = torch.exp(1.75 + 3.0 * torch.tanh((guess + parts[:, 6:7] - 1.75) / 3.0))
+    others = 0.5 * torch.tanh(parts[:, 7:13])
+    taken = torch.zeros(len(parts), 9, device=parts.device).index_copy(
+      1, torch.tensor([1, 2, 3, 5, 6, 7], device=parts.device), others
+    )
+    taken = taken.unflatten(1, (3, 3))
+    eye = torch.eye(3, device=parts.device)
+    mixture = eye + taken - eye * taken.sum(1, keepdim=True)
+    return bend(toned, toned, balance), gain[..., None, None], mixture
+
+  def settle(self, frames: torch.Tensor, control: torch.Tensor) -> torch.Tensor:
+    """Averages blocks with their past where nothing changes."""
+    past, settled = frames[:, 0], []
+    count = torch.zeros_like(past[:, :1])
+    for now, told in zip(frames.unbind(1), control.unbind(1), strict=True):
+      patience, sensitive, floor, slope = told[:, :, None, None, None].unbind(1)
+      change = F.avg_pool2d((now - past).unflatten(1, (3, 4)).mean(2), 3, 1, 1)
+      light = F.avg_pool2d(now.mean(1, keepdim=True), 3, 1, 1)
+      noise = 1e-5 * floor.exp() + 3e-4 * slope.exp() * light
+      size = change.abs().mean(1, keepdim=True)
+      size = size * (noise * (1.0 + 1.0 / count.clamp(min=1.0)) / 12.0).rsqrt()
+      kept = count * torch.sigmoid(4.0 + patience - 2.0 * sensitive.exp() * size) * fade(now)
+      past = now + kept / (kept + 1.0) * (past - now)
+      count = (kept + 1.0).clamp(max=16.0)
+      settled.append(past)
+    return torch.stack(settled, 1)
+
+
+def _residuals(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.ModuleList:
+  return nn.ModuleList(
+    nn.Sequential(*(Residual(width) for _ in range(count)))
+    for width, count in zip(widths, counts, strict=True)
+  )
+
+
+def bend(blocks: torch.Tensor, value: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+  """A curve of slope `gain` at black."""
+  return blocks * gain / (1.0 + (gain - 1.0) * value)
+
+
+def fade(blocks: torch.Tensor) -> torch.Tensor:
+  """0 where the brightest colour is clipped."""
+  return ((1.0 - blocks.amax(1, keepdim=True)) / 0.1).clamp(0.0, 1.0)
+
+
+class BasicBlock(nn.Module):
+  """ResNet's."""
+
+  def __init__(self, before: int, after: int, stride: int):
+    super().__init__()
+    self.first = conv_norm(before, after, 3, stride)
+    self.second = conv_norm(after, after)
+    same = stride == 1 and before == after
+    self.shortcut = nn.Identity() if same else conv_norm(before, after, 1, stride)
+
+  def forward(self, x: torch.Tensor) -> torch.Tensor:
+    """Images [n, c, h, w] to images."""
+    return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+
+
+class UpProjection(nn.Module):
+  """Enlarges, then a residual block."""
+
+  def __init__(self, before: int, after: int, factor: int):
+    super().__init__()
+    self.factor = factor
+    self.first, self.shortcut = (conv_norm(before, after, 5) for _ in range(2))
+    self.second = conv_norm(after, after)
+
+  def forward(self, x: torch.Tensor) -> torch.Tensor:
+    """Images [n, c, h, w] to images."""
+    x = F.interpolate(x, scale_factor=self.factor, mode="bilinear", align_corners=True)
+    return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+
+
+class ConvLSTM(nn.Module):
+  """System B's network as its report has it."""
+
+  def __init__(self, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2)):
+    super().__init__()
+    self.cell = width // 4
+    self.stem = conv_norm(3, width, 7, 2)
+    widths = [width * 2**level for level in range(len(blocks))]
+    self.encoder = nn.ModuleList(
+      nn.Sequential(
+        *(
+          BasicBlock(after if index else before, after, 2 if level and not index else 1)
+          for index in range(count)
+        )
+      )
+      for level, (before, after, count) in enumerate(
+        zip([width, *widths], widths, blocks, strict=False)
+      )
+    )
+    self.enlarge = nn.ModuleList(
+      UpProjection(after, self.cell, 2 ** (level + 1)) for level, after in enumerate(widths)
+    )
+    joined = self.cell * len(blocks)
+    self.mix = conv_norm(joined, joined, 5)
+    self.gates = conv(joined + self.cell, 3 * self.cell + width)
+    both = self.cell + width
+    self.refine = nn.Sequential(
+      conv_norm(both, both, 5), nn.ReLU(), conv_norm(both, both, 5), nn.ReLU()
+    )
+    self.head, self.hidden = conv(both, 12, 5), conv(both, self.cell)
+
+  def forward(self, clip: torch.Tensor) -> torch.Tensor:
+    """Clips to clips, not clipped."""
+    x = F.max_pool2d(F.relu(self.stem(clip.flatten(0, 1))), 3, 2, 1)
+    parts = []
+    for level, enlarge in zip(self.encoder, self.enlarge, strict=True):
+      x = level(x)
+      parts.append(enlarge(x))
+    maps = F.relu(self.mix(torch.cat(parts, 1))).unflatten(0, clip.shape[:2])
+    hidden = cell = torch.zeros_like(maps[:, 0, : self.cell])
+    out = []
+    for now in maps.unbind(1):
+      gates = self.gates(torch.cat([now, hidden], 1))
+      forget, take, new, shown = gates.split([self.cell] * 3 + [gates.shape[1] - 3 * self.cell], 1)
+      cell = torch.sigmoid(forget) * cell + torch.sigmoid(take) * torch.tanh(new)
+      x = self.refine(torch.cat([cell, torch.sigmoid(shown)], 1))
+      hidden = self.hidden(x)
+      out.append(self.head(x))
+    return F.pixel_shuffle(torch.stack(out, 1), 2)

@@ -1,0 +1,67 @@
+"""The page of evidence, on a few small pictures and a clip."""
+
+import numpy as np
+import pytest
+
+from experiments.reporting import shipped
+from llve_jax.errors import UserError
+from llve_jax.io.images import read_image, write_image
+from llve_jax.io.video import write_video
+from llve_jax.methods.classic import Classic
+from llve_jax.metrics import protocols
+from llve_jax.metrics.harm import burnt
+
+METHODS = [Classic("input"), Classic("gamma")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+  random = np.random.default_rng(0)
+  for name in ("a", "b"):
+    high = random.integers(0, 256, (64, 72, 3)).astype(np.uint8)
+    for part, picture in (("low", high // 6), ("high", high)):
+      (tmp_path / "pairs" / part).mkdir(parents=True, exist_ok=True)
+      write_image(tmp_path / "pairs" / part / f"{name}.png", picture)
+  (tmp_path / "night").mkdir()
+  frames = random.integers(0, 40, (5, 64, 72, 3)).astype(np.uint8)
+  frames[:, 20:30, 20:30] = 255
+  write_video(tmp_path / "night" / "lamp.mp4", frames, 25)
+  return tmp_path
+
+
+def test_pairs_are_scored_as_evaluate_does(folder):
+  table = shipped.on_pairs(METHODS, folder / "pairs")
+  plain = protocols.get("plain")
+  expected = []
+  for name in ("a.png", "b.png"):
+    low, high = (read_image(folder / "pairs" / part / name)[None] for part in ("low", "high"))
+    expected.append(float(protocols.score_frames(plain, low, high)["psnr"][0]))
+  assert table["input"]["PSNR"] == pytest.approx(np.mean(expected), abs=1e-4)
+  assert table["gamma"]["PSNR"] > table["input"]["PSNR"] + 1
+  assert table["input"]["PSNR, GT-mean"] > table["input"]["PSNR"]
+  assert table["gamma"].keys() == table["input"].keys()
+
+
+def test_the_page_tells_of_pairs_and_nights(folder):
+  page = shipped.write(
+    METHODS, folder, pairs_in={"made up": folder / "pairs"}, clips_in=folder / "night", frames=4
+  )
+  text = page.read_text()
+  assert "## made up" in text
+  assert "## lamp, 4 frames, no target" in text
+  assert text.count("| gamma |") == 2
+  assert read_image(folder / "lamp.png").shape[1] >= 5 * 72
+  frames = shipped.clips(folder / "night", 4)["lamp"]
+  tables = shipped.on_clips(METHODS, {"lamp": frames}, folder)
+  assert tables["lamp"]["input"]["burnt_after"] == pytest.approx(burnt(frames))
+  assert tables["lamp"]["input"]["dark_ratio"] == 1
+  assert tables["lamp"]["gamma"]["dark_ratio"] > 1.8
+
+
+def test_speed_counts_frames():
+  assert shipped.speed(Classic("input"), 8, 8, frames=4) > 100
+
+
+def test_a_folder_without_videos_is_named(tmp_path):
+  with pytest.raises(UserError, match="expected videos"):
+    shipped.clips(tmp_path, 4)

@@ -1,0 +1,34 @@
+"""What a configuration's numbers become in the parts of a run."""
+
+import jax.numpy as jnp
+import optax
+import pytest
+from ml_collections import ConfigDict
+
+from experiments.configs import turntable_gan
+from experiments.run.assemble import Run
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+
+def rates(optimizer: optax.GradientTransformation, count: int) -> list[float]:
+  """Of the first updates: Adam moves a weight whose gradient is always 1 by just the rate."""
+  weight = jnp.zeros(())
+  state, found = optimizer.init(weight), []
+  for _ in range(count):
+    update, state = optimizer.update(jnp.ones(()), state, weight)
+    found.append(-float(update))
+  return found
+
+
+def test_the_critics_rate_drops_when_the_generators_does() -> None:
+  """It is updated more often, so its own count runs ahead of the run's."""
+  config = turntable_gan.get_config("smoke")
+  config.train.steps = 8
+  config.optimizer.rate, config.critics.critic.rate = 0.01, 0.04
+  config.optimizer.schedule = ConfigDict({"name": "drops", "at": (0.5,), "factor": 0.1})
+  config.step.options.critic_updates = 3
+  run = Run(config)
+  assert rates(run.generator_optimizer, 8) == pytest.approx([0.01] * 4 + [0.001] * 4, rel=1e-4)
+  of_critic = rates(run.critic_optimizers["critic"], 24)
+  assert of_critic == pytest.approx([0.04] * 12 + [0.004] * 12, rel=1e-4)

@@ -1,0 +1,63 @@
+"""What a run begins with: weights of another run, a part of them, or torchvision's encoder."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.run import start
+from llve_jax import models
+from llve_jax.errors import UserError
+from llve_jax.io import bundle
+from llve_jax.models.resnet_encoder import ResNetEncoder
+from llve_jax.zoo import import_resnet
+
+FIELDS = {"width": 4, "blocks": (1,), "widths": (4,)}
+
+
+@pytest.fixture(scope="module")
+def fresh():
+  module = models.build("cnn3d", **FIELDS)
+  return jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 1, 32, 32, 3)))
+
+
+def test_an_encoder_takes_the_place_of_the_fresh_one(monkeypatch, tmp_path, fresh) -> None:
+  """All other weights stay; which name of torchvision's is which is a test of the importer."""
+  encoder = ResNetEncoder(width=4, blocks=(1,))
+  wanted = jax.jit(encoder.init)(jax.random.key(1), jnp.zeros((1, 32, 32, 3)))
+  (tmp_path / "resnet.pth").touch()
+  monkeypatch.setattr(start.torch_weights, "read_tensors", lambda path: {"path": path})
+
+  def convert(tensors, form, *, source):
+    assert (form.width, form.blocks, source) == (4, (1,), tensors["path"])
+    return wanted
+
+  monkeypatch.setattr(import_resnet, "convert", convert)
+  found = bundle.flatten(start.pretrained_encoder(str(tmp_path / "resnet.pth"), FIELDS, fresh))
+  before, given = bundle.flatten(fresh), bundle.flatten(wanted)
+  taken = 0
+  for name, value in found.items():
+    kind, _, rest = name.partition("/features/encoder/")
+    expected = given[f"{kind}/{rest}"] if rest else before[name]
+    np.testing.assert_array_equal(value, expected)
+    taken += bool(rest)
+  assert taken == len(given)
+
+
+def test_a_file_that_is_not_there_is_named(fresh) -> None:
+  with pytest.raises(UserError, match=r"nowhere\.pth: not found; model\.encoder_weights names"):
+    start.pretrained_encoder("nowhere.pth", FIELDS, fresh)
+  with pytest.raises(UserError, match=r"nowhere: not found; train\.init_from names"):
+    start.initial_weights("nowhere", fresh)
+
+
+def test_a_smaller_network_begins_with_its_part_of_a_larger_one(tmp_path) -> None:
+  large = {"params": {"a": {"kernel": jnp.ones(3)}, "b": {"kernel": jnp.zeros(2)}}}
+  small = {"params": {"a": {"kernel": jnp.zeros(3)}}}
+  bundle.save(tmp_path / "large.safetensors", bundle.Bundle("night", {}, large, {}))
+  path = str(tmp_path / "large.safetensors")
+  found = start.initial_weights(path, small, part=True)
+  np.testing.assert_array_equal(found["params"]["a"]["kernel"], 1)
+  assert found["params"].keys() == {"a"}
+  with pytest.raises(UserError, match="b/kernel"):
+    start.initial_weights(path, small)
