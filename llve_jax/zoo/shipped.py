@@ -126,7 +126,8 @@ def pack(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
   read = bundle.load(source)
   variables = {}
   for name, value in bundle.flatten(read.variables).items():
-    half = np.asarray(value).astype(np.float16)
+    with np.errstate(over="ignore"):
+      half = np.asarray(value).astype(np.float16)
     if not np.isfinite(half).all():
       raise UserError(f"{source}: {name} does not fit 16-bit floats")
     variables[name] = half

@@ -85,11 +85,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     shipped.checked("nigt")
 
 
-def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-  monkeypatch.chdir(tmp_path)
+def test_a_name_is_no_path() -> None:
   assert shipped.is_name(shipped.DEFAULT)
-  (tmp_path / shipped.DEFAULT).mkdir()
-  assert not shipped.is_name(shipped.DEFAULT)
+  assert not shipped.is_name(f"./{shipped.DEFAULT}")
+  assert not shipped.is_name("nigt")
 
 
 def test_packed_weights_are_those_of_the_run_to_16_bits(tmp_path: Path) -> None:
