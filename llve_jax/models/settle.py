@@ -70,9 +70,17 @@ def colors(blocks: Blocks) -> Float[Array, "n h w 3"]:
   return sum(others, start=first) * 0.25
 
 
+def of_pixels(blocks: Blocks) -> Float[Array, "n h w 4"]:
+  """The brightest colour of each pixel of a block; not by `max`, which is slow over three."""
+  red, green, blue = jnp.split(blocks.reshape(*blocks.shape[:-1], 4, 3), 3, axis=-1)
+  return jnp.maximum(jnp.maximum(red, green), blue)[..., 0]
+
+
 def highlight_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
   """1 for most blocks, 0 where the brightest colour is clipped, linear in between."""
-  brightest = jnp.max(blocks, axis=-1, keepdims=True)
+  pixels = of_pixels(blocks)
+  halves = jnp.maximum(pixels[..., :2], pixels[..., 2:])
+  brightest = jnp.maximum(halves[..., :1], halves[..., 1:])
   return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
 
 

@@ -29,7 +29,11 @@ def thumbnail(clip: Float[Array, "b t h w c"], side: int) -> Float[Array, "b t s
   """Every frame averaged to `side` x `side` parts, whatever its shape."""
   rows = averaging_matrix(clip.shape[2], side)
   columns = averaging_matrix(clip.shape[3], side)
-  return jnp.einsum("yh,bthwc,xw->btyxc", rows, clip, columns)
+  batch, time, height, width, channels = clip.shape
+  # Rows first, as they lie: nothing of the size of the frame is transposed.
+  lines = clip.reshape(batch * time, height, width * channels)
+  low = jnp.einsum("yh,nhk->nyk", rows, lines).reshape(batch, time, side, width, channels)
+  return jnp.einsum("btywc,xw->btyxc", low, columns)
 
 
 def thumbnail_of(
