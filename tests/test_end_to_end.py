@@ -213,6 +213,7 @@ def test_evaluate_then_enhance(workdir: Path, data_dir: Path, tmp_path: Path) ->
   """What evaluation leaves, the tool takes: the held-out clip goes in dark and comes out whole."""
   report = evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=tmp_path)
   held_out = tmp_path / "held_out"
+  held_out.mkdir()
   evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=held_out, split="validation")
   assert {"turntable_unet", "input", "auto_gain", "hist_eq", "clahe"} <= set(report.methods)
   final = json.loads((tmp_path / "metrics.json").read_text())
