@@ -12,6 +12,7 @@ from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import Classic
 from llve_jax.models.contract import Traits
+from llve_jax.zoo.shipped import DEFAULT
 from tests.methods.networks import of_function
 
 

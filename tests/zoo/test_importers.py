@@ -7,6 +7,7 @@ from flax import traverse_util
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.io import bundle
+from llve_jax.methods.compiled import pure
 from llve_jax.zoo import import_weights, importers
 from llve_jax.zoo.renaming import KERAS_KERNEL, KERAS_TRANSPOSED, TORCH_KERNEL, VECTOR, sample
 from tests import commands
