@@ -39,6 +39,6 @@ class Cuts:
 
 def _small(frame: Frame) -> Float[np.ndarray, "h w"]:
   shrunk = cv2.resize(frame, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-  grey = to_unit(shrunk.reshape(_SIDE, _SIDE, -1)).mean(axis=-1)
+  grey = np.maximum(to_unit(shrunk.reshape(_SIDE, _SIDE, -1)).mean(axis=-1), 0.0)  # raw noise
   brightness = np.log(grey + np.float32(_FLOOR))
   return brightness - brightness.mean()
