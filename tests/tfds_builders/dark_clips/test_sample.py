@@ -30,7 +30,7 @@ def test_another_seed_is_another_night(tmp_path) -> None:
 
 
 def test_bad_arguments(tmp_path) -> None:
-  with pytest.raises(UserError, match="cannot"):
+  with pytest.raises(UserError, match="does not exist; create it first"):
     sample.write(tmp_path / "no" / "dark.mp4", "carphone", frames=1, seed=0)
   done = commands.run("tfds_builders.dark_clips.sample")
   assert done.returncode == 2
