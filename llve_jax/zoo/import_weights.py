@@ -27,12 +27,12 @@ def run(file: str, out: str, model: str | None) -> str:
       f"which network is {file}? pass --model=NAME, one of: "
       f"{', '.join(sorted(importers.IMPORTERS))}"
     )
-  enhancer = importers.load(file, model)
-  importers.save(enhancer, out)
-  count = sum(leaf.size for leaf in jax.tree.leaves(enhancer.variables["params"]))
+  network = importers.load(file, model)
+  importers.save(network, out)
+  count = sum(leaf.size for leaf in jax.tree.leaves(network.variables["params"]))
   return (
-    f"wrote {out}: {enhancer.name}, {count:,} parameters; weights by "
-    f"{enhancer.origin['published']}, licence {enhancer.origin['license']}"
+    f"wrote {out}: {network.name}, {count:,} parameters; weights by "
+    f"{network.origin['published']}, licence {network.origin['license']}"
   )
 
 
