@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,9 +77,6 @@ def standard_promotion() -> Iterator[None]:
     yield
 
 
-BUILDERS = Path(__file__).parents[1] / "tfds_builders"
-
-
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
   """A folder with a prepared dark_clips, configuration `tiny`.
@@ -100,11 +96,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build_dark_clips(folder: Path) -> None:
-  sys.path.insert(0, str(BUILDERS))
-  try:
-    from dark_clips import dark_clips_dataset_builder as module
-  finally:
-    sys.path.remove(str(BUILDERS))
+  from tfds_builders.dark_clips import dark_clips_dataset_builder as module
+
   config = module.DarkClipsConfig(
     name="tiny", held_back=1, max_height=48, max_frames=12, segment=5, passes=2
   )

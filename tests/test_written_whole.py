@@ -124,6 +124,7 @@ ELSEWHERE = {
   "llve_jax/export/saved_model_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/parity.py": "in a temporary folder",
   "llve_jax/io/video_writer.py": "leaves `replacing` in `__exit__`; tried above",
+  "llve_jax/ops/compress.py": "in memory",
   "llve_jax/train/goodput.py": "a journal that grows line by line",
   "experiments/train.py": "/dev/null",
   "experiments/run/jobs.py": "logs of processes, which grow",

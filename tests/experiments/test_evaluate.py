@@ -118,12 +118,8 @@ def workdir(tmp_path) -> Path:
 @pytest.fixture(scope="module")
 def raw_folder(tmp_path_factory) -> Path:
   """A folder with a small raw data set."""
-  # As tests/conftest.py imports it: TFDS refuses a second module with the same data set.
-  sys.path.insert(0, str(ROOT / "tfds_builders"))
-  try:
-    from dark_clips import dark_clips_dataset_builder as module
-  finally:
-    sys.path.remove(str(ROOT / "tfds_builders"))
+  from tfds_builders.dark_clips import dark_clips_dataset_builder as module
+
   folder = tmp_path_factory.mktemp("raw")
   config = module.DarkClipsConfig(name="tiny_raw", raw=True, max_height=48, max_frames=5, segment=3)
   module.Builder(data_dir=folder, config=config).download_and_prepare()

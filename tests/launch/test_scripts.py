@@ -114,7 +114,7 @@ def test_beam_knows_the_options_of_both_runners(launch):
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    ([], "expected a builder out of: dark_clips paired_images "),
+    ([], "expected a builder out of: bright_media dark_clips paired_images "),
     (["base", "--data_dir=d"], "found 'base'"),
     (["smid"], "--data_dir=DIR is needed"),
     (["smid", "--data_dir=d", "--runner=spark"], "--runner is direct or dataflow, found 'spark'"),

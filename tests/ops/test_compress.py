@@ -4,9 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import skimage.metrics
 
 from llve_jax.errors import UserError
 from llve_jax.ops import compress
+from tfds_builders.dark_clips.footage import read_clip
 
 
 def _ramp(shape=(24, 33)):
@@ -39,3 +41,17 @@ def test_h264_keeps_odd_sizes_and_the_order_and_repeats_itself(preset):
   first, again = (compress.h264_round_trip(clip, Fraction(25), 18, preset=preset) for _ in range(2))
   np.testing.assert_array_equal(first, again)
   np.testing.assert_allclose(first.mean(axis=(1, 2, 3)), (30, 90, 150, 210), atol=2)
+
+
+def test_h264_loses_less_of_real_footage_at_a_lower_factor():
+  frames, fps = read_clip("carphone", 144, 10)
+  odd = frames[:, :-1, :-3]
+  again = [compress.h264_round_trip(odd, fps, 18) for _ in range(2)]
+  np.testing.assert_array_equal(again[0], again[1])
+  assert again[0].shape == odd.shape == (10, 143, 173, 3)
+  assert np.any(again[0] != odd)
+  for decoded, frame in zip(again[0], odd, strict=True):
+    assert skimage.metrics.peak_signal_noise_ratio(frame, decoded) > 30
+  coarse = compress.h264_round_trip(odd, Fraction(25), 40)
+  error = [np.square(x.astype(float) - odd).mean() for x in (again[0], coarse)]
+  assert error[0] < 0.5 * error[1]

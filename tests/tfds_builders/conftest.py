@@ -1,24 +1,14 @@
 """A small build of every data set."""
 
 import importlib
-import sys
-from pathlib import Path
 
 import pytest
 import tensorflow_datasets as tfds
 
-BUILDERS = Path(__file__).parents[2] / "tfds_builders"
-
 
 @pytest.fixture(scope="session")
 def dark_clips_module():
-  """The builder's module, found as `tfds build` finds it."""
-  sys.path.insert(0, str(BUILDERS))
-  try:
-    from dark_clips import dark_clips_dataset_builder
-  finally:
-    sys.path.remove(str(BUILDERS))
-  return dark_clips_dataset_builder
+  return importlib.import_module("tfds_builders.dark_clips.dark_clips_dataset_builder")
 
 
 @pytest.fixture(scope="session")

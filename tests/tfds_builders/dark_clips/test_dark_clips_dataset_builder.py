@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -200,20 +199,6 @@ def test_two_builds_are_equal_and_another_seed_is_not(builder, build_dark_clips,
   assert _content(other, "train") != _content(builder, "train")
   first = builder.as_data_source("train")[0]
   np.testing.assert_array_equal(other.as_data_source("train")[0]["high"], first["high"])
-
-
-def test_h264_round_trip_keeps_odd_sizes_and_the_order():
-  frames, fps = footage.read_clip("carphone", 144, 10)
-  odd = frames[:, :-1, :-3]
-  again = [footage.h264_round_trip(odd, fps, 18) for _ in range(2)]
-  np.testing.assert_array_equal(again[0], again[1])
-  assert again[0].shape == odd.shape == (10, 143, 173, 3)
-  assert np.any(again[0] != odd)
-  for decoded, frame in zip(again[0], odd, strict=True):
-    assert skimage.metrics.peak_signal_noise_ratio(frame, decoded) > 30
-  coarse = footage.h264_round_trip(odd, Fraction(25), 40)
-  error = [np.square(x.astype(float) - odd).mean() for x in (again[0], coarse)]
-  assert error[0] < 0.5 * error[1]
 
 
 def test_blurred_and_compressed_configuration(build_dark_clips, dark_clips_module, tmp_path):
