@@ -137,9 +137,10 @@ def test_eight_devices_equal_one(name):
   sharded_gradient, sharded_value = compiled(name)(*jax.device_put(clips, sharding))
   assert sharded_value.sharding.is_equivalent_to(sharding, 1)
   np.testing.assert_allclose(sharded_value, value, rtol=1e-5)
-  np.testing.assert_allclose(
-    sharded_gradient, gradient, rtol=1e-3, atol=1e-5 * float(jnp.abs(gradient).max())
-  )
+  # Behind a rectifier a rounding may switch a pixel on or off.
+  kinks = 1e-3 if isinstance(LOSSES[name], VggLoss) else 1e-5
+  largest = float(jnp.abs(gradient).max())
+  np.testing.assert_allclose(sharded_gradient, gradient, rtol=1e-3, atol=kinks * largest)
 
 
 def test_wrong_shape_names_both(name):

@@ -282,9 +282,11 @@ def test_eight_devices_equal_one_and_a_run_repeats_to_the_bit(narrow: Any) -> No
     assert distance(getattr(one, name), getattr(again, name)) == 0
   eight, spread = run(narrow, jax.devices(), 4)
   np.testing.assert_allclose(spread[0]["gradient_norm"], logged[0]["gradient_norm"], rtol=1e-4)
-  for first, second in zip(logged, spread, strict=True):
-    for name in first.keys() - {"gradient_norm"}:  # that of a later step jumps at kinks
-      np.testing.assert_allclose(second[name], first[name], rtol=2e-5, err_msg=name)
+  for step, (first, second) in enumerate(zip(logged, spread, strict=True)):
+    # Adam makes of a rounding in a small gradient a step of full length; the norm jumps at kinks.
+    rtol = 2e-5 if step == 0 else 5e-4
+    for name in first.keys() - {"gradient_norm"}:
+      np.testing.assert_allclose(second[name], first[name], rtol=rtol, err_msg=name)
   assert len(eight.generator.params["head"]["kernel"].devices()) == 8
   start = fresh()
   for path, leaf in jax.tree_util.tree_leaves_with_path(
