@@ -73,7 +73,7 @@ class Compiled:
 
     Args:
       variables: of the network.
-      frames: uint8, or float32 in [0, 1].
+      frames: uint8, uint16, or float32 in [0, 1].
       carry: of a network that streams, what the call before returned; None starts a video.
       context: small pictures [n, side, side, c] of the whole frames, if these are parts of them.
       in_time: whether the frames follow each other, or are clips of one frame each.

@@ -7,12 +7,12 @@ import abc
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 
 from llve_jax.errors import UserError
 
-Frame = UInt8[np.ndarray, "h w c"] | Float[np.ndarray, "h w c"]
-"""sRGB as uint8, or float32 in [0, 1] with the channels of the method's kind of input."""
+Frame = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"] | Float[np.ndarray, "h w c"]
+"""sRGB as uint8 or uint16, or float32 in [0, 1] with the channels of the method's kind of input."""
 
 
 class Method(abc.ABC):

@@ -110,10 +110,11 @@ class Network(Method):
         f"{self.name} takes {traits.input_kind} frames of {traits.channels} channel(s), found "
         f"{frame.shape}; read the data as {traits.input_kind}"
       )
-    if frame.dtype != np.float32 and not (frame.dtype == np.uint8 and traits.input_kind == "srgb"):
+    whole = traits.input_kind == "srgb" and frame.dtype in (np.uint8, np.uint16)
+    if frame.dtype != np.float32 and not whole:
       raise UserError(
         f"{self.name} takes {traits.input_kind} frames as float32"
-        f"{' or uint8' if traits.input_kind == 'srgb' else ''}, found {frame.dtype}"
+        f"{', uint8 or uint16' if traits.input_kind == 'srgb' else ''}, found {frame.dtype}"
       )
 
 

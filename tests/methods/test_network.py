@@ -262,7 +262,7 @@ def test_other_weights_need_no_other_compilation():
   [
     ({"input_kind": "bayer"}, noise(3, 8, 8), r"takes bayer frames of 4 channel\(s\), found"),
     ({"input_kind": "raw_rgb"}, noise(3, 8, 8), "takes raw_rgb frames as float32, found uint8"),
-    ({}, noise(3, 8, 8).astype(np.float64), "as float32 or uint8, found float64"),
+    ({}, noise(3, 8, 8).astype(np.float64), "as float32, uint8 or uint16, found float64"),
     ({"least_frames": 5, "frames": 9}, noise(3, 8, 8), "expected 5 frames at least"),
     ({"least_side": 9}, noise(3, 8, 8), "frames of 9x9 pixels at least, found 8x8"),
   ],
