@@ -247,18 +247,20 @@ def test_every_step_draws_other_patches_and_other_darkness() -> None:
 
 TINY = models.build("attention_unet", widths=(4,), bottleneck=8, align_corners=False, deviation=0.3)
 JUDGES = {name: models.build_critic("patch_gan", layers=2, features=4) for name in DOTS}
+# Adam would make of a rounding in a small gradient a step of full length.
+# The generator's steps are short, as the features of random weights bend at every rectifier.
+PLAIN = {"generator": optax.sgd(1e-4, momentum=0.9), "critic": optax.sgd(0.1, momentum=0.9)}
 RUN = unpaired_gan.make_step(
-  TINY, JUDGES, optax.adam(1e-3), both(optax.adam(1e-3)), patches=2, patch_size=SIZE
+  TINY, JUDGES, PLAIN["generator"], both(PLAIN["critic"]), patches=2, patch_size=SIZE
 )
 
 
 def fresh() -> State:
-  adam = optax.adam(1e-3)
   critics = {
-    "global": Learner(JUDGES["global"], adam, SHAPE[1:]),
-    "local": Learner(JUDGES["local"], adam, (1, SIZE, SIZE, 3)),
+    "global": Learner(JUDGES["global"], PLAIN["critic"], SHAPE[1:]),
+    "local": Learner(JUDGES["local"], PLAIN["critic"], (1, SIZE, SIZE, 3)),
   }
-  return init_state(Learner(TINY, adam, SHAPE), seed=0, critics=critics)
+  return init_state(Learner(TINY, PLAIN["generator"], SHAPE), seed=0, critics=critics)
 
 
 def run(frozen: Any, devices: Any, steps: int) -> tuple[State, list[dict[str, float]]]:
@@ -281,11 +283,9 @@ def test_eight_devices_equal_one_and_a_run_repeats_to_the_bit(narrow: Any) -> No
   for name in ("generator", "critics", "average"):
     assert distance(getattr(one, name), getattr(again, name)) == 0
   eight, spread = run(narrow, jax.devices(), 4)
-  np.testing.assert_allclose(spread[0]["gradient_norm"], logged[0]["gradient_norm"], rtol=1e-4)
-  for step, (first, second) in enumerate(zip(logged, spread, strict=True)):
-    # Adam makes of a rounding in a small gradient a step of full length; the norm jumps at kinks.
-    rtol = 2e-5 if step == 0 else 5e-4
-    for name in first.keys() - {"gradient_norm"}:
+  for first, second in zip(logged, spread, strict=True):
+    for name in first:
+      rtol = 1e-3 if name == "gradient_norm" else 2e-5
       np.testing.assert_allclose(second[name], first[name], rtol=rtol, err_msg=name)
   assert len(eight.generator.params["head"]["kernel"].devices()) == 8
   start = fresh()
