@@ -96,7 +96,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
 
 
 def darkness() -> ConfigDict:
-  """How bright clips are made dark: the arguments of `llve_jax.ops.darken.draw` and its defaults.
+  """How bright clips are made dark: arguments of `llve_jax.ops.darkening.draw` and their defaults.
 
   What has no range is a probability; 0 switches that stage off.
   """
@@ -104,12 +104,15 @@ def darkness() -> ConfigDict:
     {
       "untouched": 0.1,
       "night": 0.3,
-      "shade": 0.2,
+      "shade": 0.3,
       "exposure": (1 / 60, 1.0),
       "night_exposure": (1 / 6, 1.0),
       "tone": 0.65,
-      "tone_gamma": (1.4, 3.6),
+      "tone_gamma": (1.4, 4.0),
       "tone_exposure": (1 / 4, 1.0),
+      "vivid": 0.6,
+      "retouched": 0.6,
+      "develop": (1.0, 2.2),
       "cast": 0.5,
       "noise": 0.85,
       "shot_noise": (1e-4, 1.2e-2),

@@ -17,7 +17,7 @@ from llve_jax.data.frames import (
   window_id,
 )
 from llve_jax.errors import UserError
-from llve_jax.ops import darken
+from llve_jax.ops import darken, darkening
 from llve_jax.ops.frames import to_unit
 from llve_jax.ops.thumbnail import thumbnail_of
 from llve_jax.shapes import Frames8
@@ -39,7 +39,7 @@ def held_out(element: Mapping[str, Any], name: str) -> tuple[Frames8, Frames8]:
   rng = np.random.default_rng(zlib.crc32(name.encode()))
   bright = decode_frames(element["high"])
   try:
-    return darken.apply(bright, darken.draw(rng, untouched=0.0), rng)
+    return darken.apply(bright, darkening.draw(rng, untouched=0.0), rng)
   except UserError as error:
     raise UserError(f"{name}: {error}") from None
 
@@ -67,7 +67,7 @@ class DarkWindow(grain.transforms.RandomMap):
     frames: frames to keep; a single bright picture is a still scene, its noise new in each frame.
     crop: side of a square, in pixels, or (height, width).
     context: side of the view of the whole dark frames; 0: there is none.
-    ranges: keyword arguments of `darken.draw`.
+    ranges: keyword arguments of `darkening.draw`.
   """
 
   def __init__(
@@ -90,7 +90,7 @@ class DarkWindow(grain.transforms.RandomMap):
     try:
       window = draw_window(frame_size(element["high"][places[0]]), self.crop, rng)
       bright = decode_beside(element, "high", places)
-      low, high = darken.apply(bright, darken.draw(rng, **self.ranges), rng)
+      low, high = darken.apply(bright, darkening.draw(rng, **self.ranges), rng)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
     inside = (slice(None), *window)

@@ -157,7 +157,7 @@ def example_dataset(
     blind: of mosaics, see `MosaicWindow`.
     context: side of a small view of the whole dark frames that goes with each window; 0: none.
     pictures: whether a pair of single pictures stands for a clip of `frames`, see `data.stills`.
-    darkness: keyword arguments of `ops.darken.draw`, for examples without dark frames.
+    darkness: keyword arguments of `ops.darkening.draw`, for examples without dark frames.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:

@@ -27,13 +27,14 @@ def first_guess(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
 
 
 def bordered(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
-  """1 where one edge of the frame is black all along, as bars are, 0 where none is.
+  """1 where two opposite edges of the frame are black all along, as bars are, else 0.
 
-  Of the brightest colour along the edge, in 8-bit codes: 1 up to 2.5, 0 from 4.
+  Of the brightest colour along both, in 8-bit codes: 1 up to 2.5, 0 from 4. One such edge says
+  nothing: a dark ceiling or a night sky may be as black.
   """
   shade = 255.0 * jnp.max(context, axis=-1)
-  edges = [shade[:, 0], shade[:, -1], shade[:, :, 0], shade[:, :, -1]]
-  darkest = jnp.min(jnp.stack([jnp.max(edge, axis=-1) for edge in edges], -1), -1, keepdims=True)
+  edges = [shade[:, [0, -1]], shade[:, :, [0, -1]]]
+  darkest = jnp.min(jnp.stack([jnp.max(edge, (1, 2)) for edge in edges], -1), -1, keepdims=True)
   return jnp.clip((4.0 - darkest) / 1.5, 0.0, 1.0)
 
 

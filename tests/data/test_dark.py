@@ -7,12 +7,12 @@ from llve_jax.data import pipeline
 from llve_jax.data.dark import DarkWindow, is_bright
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
-from llve_jax.ops import darken
+from llve_jax.ops import darken, darkening
 from llve_jax.ops.thumbnail import thumbnail_of
 
 SETTINGS = {"batch": 2, "frames": 2, "crop": 24, "seed": 0, "augment": "none"}
 CALM = dict.fromkeys(
-  ("untouched", "night", "shade", "tone", "noise", "mosaic", "black", "denoise", "sharpen", "drift",
+  ("untouched", "night", "shade", "tone", "retouched", "noise", "mosaic", "black", "denoise", "sharpen", "drift",
    "blurred", "bars", "graphics", "jpeg", "h264", "cast"), 0.0
 )  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_the_view_is_of_the_whole_dark_frames():
   pair = _window(element, 5, context=16)
   rng = np.random.default_rng(5)
   rng.integers(1), rng.integers(17), rng.integers(33)  # first frame, top and left of the window
-  low, _ = darken.apply(frames, darken.draw(rng), rng)
+  low, _ = darken.apply(frames, darkening.draw(rng), rng)
   np.testing.assert_array_equal(pair["context"], thumbnail_of(low / np.float32(255), 16))
   assert "context" not in _window(element)
 

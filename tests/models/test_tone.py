@@ -94,11 +94,15 @@ def test_what_is_flat_and_black_is_found_and_noise_is_not() -> None:
   np.testing.assert_array_equal(fade[18:22], 1.0)
 
 
-def test_bars_are_seen_at_any_edge_and_dark_edges_are_not_bars() -> None:
-  picture = np.full((5, 64, 64, 3), 0.1, np.float32)
-  picture[0, :3] = np.asarray([0, 0, 2]) / 255  # a bar on top, as films have them
-  picture[1, :, -2:] = 0.0
-  picture[2, -1:] = 0.0
+def test_bars_are_seen_at_opposite_edges_and_a_dark_edge_is_no_bar() -> None:
+  picture = np.full((6, 64, 64, 3), 0.1, np.float32)
+  picture[0, :3] = np.asarray([0, 0, 2]) / 255  # bars above and below, as films have them
+  picture[0, -3:] = np.asarray([0, 0, 2]) / 255
+  picture[1, :, :2] = picture[1, :, -2:] = 0.0
+  picture[2, :1] = picture[2, -1:] = 0.0
   picture[2, -1, 20:24] = 0.5  # something is written there
-  picture[3, :, 0] = 6 / 255
-  np.testing.assert_array_equal(bordered(jnp.asarray(picture))[:, 0], [1.0, 1.0, 0.0, 0.0, 0.0])
+  picture[3, :, 0] = picture[3, :, -1] = 6 / 255
+  picture[4, :3] = 0.0  # a ceiling
+  np.testing.assert_array_equal(
+    bordered(jnp.asarray(picture))[:, 0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+  )

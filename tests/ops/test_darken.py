@@ -1,4 +1,4 @@
-"""Clips become dark as described; targets keep what was never dark; same seed, same bits."""
+"""Clips become dark as described; targets keep what was never dark."""
 
 import dataclasses
 
@@ -7,20 +7,12 @@ import pytest
 import skimage.color
 
 from llve_jax.errors import UserError
-from llve_jax.metrics import harm
 from llve_jax.ops import darken
 from llve_jax.ops.camera import Camera
-from llve_jax.ops.darken import Darkening
+from llve_jax.ops.darkening import Darkening
 from llve_jax.ops.night_light import Lamp, NightLight
 from llve_jax.ops.overlay import Overlay
 
-OFF = {
-  name: 0.0
-  for name in (
-    "untouched", "night", "shade", "tone", "cast", "noise", "mosaic", "black", "denoise", "sharpen",
-    "drift", "blurred", "bars", "graphics", "jpeg", "h264",
-  )
-}  # fmt: skip
 LAMP = Lamp(
   x=0.5, y=0.25, radius=0.05, aspect=1.0, strength=30.0, glow=0.02, reach=0.2, streak=0.0,
   color=(1.0, 1.0, 1.0), speed=(0.0, 0.0),
@@ -42,6 +34,25 @@ def _grey(code, shape=(2, 40, 40, 3)):
 def _light(code):
   """Linear light of an sRGB code, by scikit-image."""
   return float(skimage.color.rgb2xyz(np.full((1, 3), code / 255))[0, 1])
+
+
+def test_a_bright_clip_is_developed_first_on_both_sides():
+  low, high = _apply(_grey(60), develop=2.0)
+  expected = 255 * (60 / 255) * 2 / (1 + 60 / 255)
+  for side in (low, high):
+    np.testing.assert_allclose(side, expected, atol=0.6)
+
+
+def test_a_vivid_curve_keeps_the_ratios_of_light_and_the_other_does_not():
+  clip = np.tile(np.array([200, 120, 60], np.uint8), (1, 8, 8, 1))
+  light = np.array([_light(code) for code in (200, 120, 60)])
+  curve = (1.0, 0.9, 2.0)
+  red = _light(255 * 0.9 * (200 / 255) ** 2)
+  vivid, _ = _apply(clip, tone=curve, vivid=True)
+  np.testing.assert_allclose(vivid[0, 0, 0], [_code(red * x / light[0]) for x in light], atol=1)
+  plain, _ = _apply(clip, tone=curve)
+  np.testing.assert_allclose(plain[0, 0, 0], 255 * 0.9 * (clip[0, 0, 0] / 255) ** 2, atol=1)
+  assert plain[0, 0, 0, 2] < vivid[0, 0, 0, 2]
 
 
 def _code(light):
@@ -147,21 +158,6 @@ def test_what_lamps_light_stays_below_white_and_nothing_is_darker_than_before():
       np.testing.assert_allclose(high[0, 7, 8], code, atol=1)
 
 
-def test_targets_of_night_scenes_do_no_harm():
-  y, x = np.mgrid[:96, :128]
-  clip = np.stack([x * 2, y * 2 + 30, 255 - x], axis=-1).astype(np.uint8)[None]
-  growth, shadows, lights = [], [], []
-  for seed in range(40):
-    drawn = darken.draw(_rng(seed), night=1.0, untouched=0.0, bars=0.0, graphics=0.0)
-    found = harm.harm(*darken.apply(clip, drawn, _rng(seed)))
-    growth.append(found.burnt_growth)
-    shadows.append(found.dark_ratio)
-    lights.append(found.bright_ratio)
-  assert np.quantile(growth, 0.9) < 0.01
-  assert np.median(shadows) > 1.8
-  assert np.quantile(lights, 0.1) > 0.95
-
-
 def test_targets_do_not_flicker():
   night = NightLight(ambient=0.05, lamps=(LAMP,))
   low, high = _apply(_grey(120, (4, 40, 40, 3)), night=night, exposure=0.4, flicker=0.3)
@@ -177,91 +173,9 @@ def test_lamps_that_move_are_drawn_anew():
     assert places[0] < places[1] < places[2]
 
 
-def test_every_draw_can_be_applied_and_repeats_itself():
-  clip = _clip(shape=(2, 37, 51, 3))
-  for seed in range(60):
-    drawn, again = darken.draw(_rng(seed)), darken.draw(_rng(seed))
-    assert drawn == again
-    first = darken.apply(clip, drawn, _rng(seed))
-    second = darken.apply(clip, drawn, _rng(seed))
-    for one, other in zip(first, second, strict=True):
-      assert one.dtype == np.uint8
-      assert one.shape == clip.shape
-      np.testing.assert_array_equal(one, other)
-
-
 def test_another_seed_gives_other_noise():
   clip, noisy = _clip(), Camera(read_noise=0.01)
   assert np.any(_apply(clip, 0, camera=noisy)[0] != _apply(clip, 1, camera=noisy)[0])
-
-
-def test_every_stage_can_be_switched_off():
-  clip = _clip()
-  for seed in range(20):
-    drawn = darken.draw(_rng(seed), **OFF, exposure=(1.0, 1.0))
-    assert drawn.night is None
-    plain = dataclasses.replace(drawn, cast=(1.0, 1.0, 1.0))  # off by a few percent even so
-    for side in darken.apply(clip, plain, _rng()):
-      np.testing.assert_array_equal(side, clip)
-
-
-@pytest.mark.parametrize("stage", sorted(set(OFF) - {"untouched", "night", "shade"}))
-def test_switching_a_stage_off_leaves_the_others(stage):
-  changed = 0
-  for seed in range(25):
-    full = dataclasses.asdict(darken.draw(_rng(seed)))
-    without = dataclasses.asdict(darken.draw(_rng(seed), **{stage: 0.0}))
-    fields = {"cast": ("cast",), "drift": ("drift", "flicker"), "blurred": ("blur_length",)}
-    fields |= {"bars": ("overlay",), "graphics": ("overlay",), "h264": ("h264_crf", "jpeg")}
-    fields |= {"jpeg": ("jpeg",), "tone": ("tone", "exposure", "camera")}
-    differing = {key for key in full if full[key] != without[key]}
-    assert differing <= set(fields.get(stage, ("camera",)))
-    changed += bool(differing)
-  assert changed
-
-
-def test_drawn_exposures_fill_their_range_and_a_tenth_is_bright():
-  drawn = [darken.draw(_rng(seed), night=0.0, shade=0.0, tone=0.0) for seed in range(400)]
-  bright = [item for item in drawn if item.exposure == 1]
-  assert 20 <= len(bright) <= 60
-  dark = np.log([item.exposure for item in drawn if item.exposure < 1])
-  assert np.quantile(dark, 0.5) == pytest.approx(np.log(1 / 60) / 2, abs=0.4)
-  assert dark.min() >= np.log(1 / 60)
-
-
-def test_clips_that_are_not_dark_stay_nearly_as_they_are():
-  y, x = np.mgrid[:64, :96]
-  clip = np.stack([x * 2, y * 3, 255 - x], axis=-1).astype(np.uint8)[None]
-  for seed in range(25):
-    drawn = darken.draw(_rng(seed), untouched=1.0, sharpen=0.0, blurred=0.0, graphics=0.0)
-    low, high = darken.apply(clip, drawn, _rng(seed))
-    error = (low.astype(float) - high) / 255
-    assert (error**2).mean() < 10**-2.8  # 28 dB
-
-
-def test_casts_keep_the_luminance():
-  for seed in range(20):
-    cast = np.array(darken.draw(_rng(seed), cast=1.0, untouched=0.0).cast)
-    assert cast @ (0.2126, 0.7152, 0.0722) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-  ("wrong", "message"),
-  [
-    ({"tone": 1.5}, "tone: expected a probability"),
-    ({"night": -0.1}, "night: expected a probability"),
-    (
-      {"exposure": (0.0, 1.0), "untouched": 0.0, "tone": 0.0, "night": 0.0},
-      "exposure: a range in logarithms",
-    ),
-    ({"shot_noise": (0.0, 1.0)}, "shot_noise: a range in logarithms"),
-    ({"blur_length": (2.0, 1.0)}, "blur_length: expected"),
-    ({"jpeg_quality": (90, 40)}, "jpeg_quality: expected"),
-  ],
-)
-def test_ranges_that_make_no_sense_are_named(wrong, message):
-  with pytest.raises(UserError, match=message):
-    darken.draw(_rng(), **wrong)
 
 
 @pytest.mark.parametrize(

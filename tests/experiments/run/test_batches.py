@@ -7,7 +7,7 @@ import pytest
 from experiments.configs import base, recurrent_unet
 from experiments.run.batches import open_stream, settings_of
 from llve_jax.errors import UserError
-from llve_jax.ops import darken
+from llve_jax.ops import darkening
 from llve_jax.train import mesh
 
 
@@ -23,7 +23,7 @@ def _open(config, **kwargs):
 
 
 def test_the_configured_darkness_is_that_of_the_library():
-  parameters = inspect.signature(darken.draw).parameters
+  parameters = inspect.signature(darkening.draw).parameters
   defaults = {name: part.default for name, part in parameters.items() if name != "rng"}
   assert base.darkness().to_dict() == defaults
 
