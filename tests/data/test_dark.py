@@ -12,8 +12,8 @@ from llve_jax.ops.thumbnail import thumbnail_of
 
 SETTINGS = {"batch": 2, "frames": 2, "crop": 24, "seed": 0, "augment": "none"}
 CALM = dict.fromkeys(
-  ("untouched", "night", "shade", "tone", "retouched", "noise", "mosaic", "black", "denoise", "sharpen", "drift",
-   "blurred", "bars", "graphics", "jpeg", "h264", "cast"), 0.0
+  ("untouched", "night", "shade", "tone", "retouched", "noise", "mosaic", "black", "denoise",
+   "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264", "cast"), 0.0
 )  # fmt: skip
 
 
