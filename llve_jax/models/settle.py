@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import turns_at_once
+from llve_jax.ops.larger import larger
 
 LONGEST = 16.0  # frames that a pixel is averaged over at most
 _HIGHLIGHT = 0.9  # from here to 1 the past is forgotten
@@ -73,14 +74,14 @@ def colors(blocks: Blocks) -> Float[Array, "n h w 3"]:
 def of_pixels(blocks: Blocks) -> Float[Array, "n h w 4"]:
   """The brightest colour of each pixel of a block; not by `max`, which is slow over three."""
   red, green, blue = jnp.split(blocks.reshape(*blocks.shape[:-1], 4, 3), 3, axis=-1)
-  return jnp.maximum(jnp.maximum(red, green), blue)[..., 0]
+  return larger(larger(red, green), blue)[..., 0]
 
 
 def highlight_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
   """1 for most blocks, 0 where the brightest colour is clipped, linear in between."""
   pixels = of_pixels(blocks)
-  halves = jnp.maximum(pixels[..., :2], pixels[..., 2:])
-  brightest = jnp.maximum(halves[..., :1], halves[..., 1:])
+  halves = larger(pixels[..., :2], pixels[..., 2:])
+  brightest = larger(halves[..., :1], halves[..., 1:])
   return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
 
 
