@@ -89,4 +89,5 @@ setup(
     "tqdm>=4.66",
   ],
   extras_require=EXTRAS,
+  entry_points={"console_scripts": ["llve = llve_jax.__main__:main"]},
 )
