@@ -6,6 +6,7 @@ Containers are told by their first bytes, not by their names: cameras and phones
 import contextlib
 import io
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _bounds = threading.Lock()
+# What it warns of, damaged tags mostly, is either raised here or of no consequence.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def is_tiff(data: bytes) -> bool:

@@ -78,6 +78,7 @@ def kept(tags: Image.Exif) -> bytes | None:
   the block would be too long for a JPEG file; so is all of it if that does not help.
   """
   result = Image.Exif()
+  result.endian = "<"
   for tag, value in tags.items():
     if tag in _KEPT:
       result[tag] = value

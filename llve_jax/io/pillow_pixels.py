@@ -49,6 +49,7 @@ def from_pillow(path: Path, image: Image.Image) -> Stored:
     image, profile = color_profile.image_to_srgb(image, profile, path), None
   plain = {"1": "L", "La": "LA", "RGBa": "RGBA", "P": "RGB", "PA": "RGB", "RGBX": "RGB"}
   if image.mode in plain:
+    image.info.pop("transparency", None)  # it goes anyhow, but not without a warning
     image = image.convert(plain[image.mode])
   pixels = np.array(image)
   channels = 1 if image.mode in ("L", "LA") else 3

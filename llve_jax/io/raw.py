@@ -174,7 +174,7 @@ def develop(path: str | os.PathLike[str]) -> UInt16[np.ndarray, "h w 3"]:
   path = Path(path)
   with _opened(path) as raw:
     small = min(raw.sizes.height, raw.sizes.width) < _SMALLEST_XTRANS and _is_xtrans(path, raw)
-    options = {"use_camera_wb": True, "no_auto_bright": True, "gamma": (2.4, 12.92)}
+    options: dict[str, Any] = {"use_camera_wb": True, "no_auto_bright": True, "gamma": (2.4, 12.92)}
     return np.asarray(raw.postprocess(output_bps=16, half_size=small, **options))
 
 
