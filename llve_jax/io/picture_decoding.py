@@ -1,5 +1,6 @@
 """Which decoder reads a picture file, and what it must not do: round, turn, or convert colours."""
 
+import logging
 import re
 import struct
 from pathlib import Path
@@ -15,8 +16,10 @@ from llve_jax.io.pillow_pixels import Stored, from_pillow
 
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"  # between the words of a PNM header
 _PNM = re.compile(rb"P([2356])" + 3 * (_SPACE + rb"(\d{1,9})") + rb"\s")
+_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")  # in JPEG, further pictures are maps and the like
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
 _P3 = 12  # its colour primaries
+_warn = logging.getLogger(__name__).warning
 
 
 def decode(path: Path, data: bytes) -> Stored:
@@ -37,6 +40,10 @@ def decode(path: Path, data: bytes) -> Stored:
   if pnm and int(pnm[4]) > 255:
     return _deep_pnm(path, data, pnm)
   with opened(path, data) as image:
+    if image.format in _ANIMATED and getattr(image, "is_animated", False):
+      _warn("%s: is an animation; its first frame is used", path)
+    if image.format == "AVIF" and _avif_bits(data) > 8:
+      _warn("%s: has %d bits a channel, of which 8 are read", path, _avif_bits(data))
     if is_png(data) and data[24] == 16:
       return _deep_png(path, data, image)
     return from_pillow(path, image)
@@ -57,6 +64,12 @@ def tags_of(path: Path, data: bytes) -> Image.Exif:
       return picture_tags.parse(image.info.get("exif"))
   except Exception:
     return Image.Exif()
+
+
+def _avif_bits(data: bytes) -> int:
+  """What the first property "pixi" says: ISO/IEC 23008-12, 6.5.6."""
+  at = data.find(b"pixi", 0, 4096)
+  return data[at + 9] if 0 <= at < len(data) - 9 else 8
 
 
 def _deep_png(path: Path, data: bytes, image: Image.Image) -> Stored:

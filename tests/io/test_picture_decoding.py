@@ -121,11 +121,12 @@ def test_a_wrong_suffix_does_no_harm(tmp_path, name):
   np.testing.assert_array_equal(read_picture(tmp_path / name), smooth())
 
 
-def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path, caplog):
   frames = [Image.fromarray(np.full((4, 6, 3), level, np.uint8)) for level in (50, 200)]
   for name in ("a.gif", "a.webp", "a.png"):
     frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
     assert np.abs(read_picture(tmp_path / name).astype(int) - 50).max() <= 1
+    assert f"{name}: is an animation; its first frame is used" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".dng", ".arw", ".nef", ".cr2", ".raf"])
