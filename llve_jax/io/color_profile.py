@@ -131,7 +131,9 @@ def _space(profile: bytes, channels: int) -> Space | None:
     ValueError: it is damaged, or has another number of channels.
   """
   kind = {b"RGB ": 3, b"GRAY": 1}.get(profile[16:20])
-  if profile[36:40] != b"acsp" or kind is None:
+  if profile[36:40] != b"acsp":
+    raise ValueError("it is damaged")
+  if kind is None:
     raise ValueError(f"it is none of RGB or grey: {profile[16:20]!r}")
   if kind != channels:
     raise ValueError(f"it has {kind} channel(s), the picture {channels}")

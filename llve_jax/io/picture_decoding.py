@@ -2,16 +2,24 @@
 
 import logging
 import re
-import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from llve_jax.errors import UserError
 from llve_jax.io import color_profile, picture_tags, tiff_decoding
-from llve_jax.io.picture_header import check_size, damaged, is_heif, is_png, is_tiff, opened
+from llve_jax.io.picture_header import (
+  by_opencv,
+  check_size,
+  damaged,
+  is_heif,
+  is_png,
+  is_tiff,
+  opened,
+)
 from llve_jax.io.pillow_pixels import Stored, from_pillow
 
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"  # between the words of a PNM header
@@ -59,8 +67,8 @@ def tags_of(path: Path, data: bytes) -> Image.Exif:
 
       return picture_tags.parse(pillow_heif.open_heif(data).info.get("exif"))
     with opened(path, data) as image:
-      if is_png(data):
-        return picture_tags.parse(_png_exif(data))
+      if is_png(data):  # Pillow finds those behind the pixels only when it has decoded them
+        return picture_tags.parse(dict(_png_blocks(path, data)).get(b"eXIf"))
       return picture_tags.parse(image.info.get("exif"))
   except Exception:
     return Image.Exif()
@@ -74,24 +82,29 @@ def _avif_bits(data: bytes) -> int:
 
 def _deep_png(path: Path, data: bytes, image: Image.Image) -> Stored:
   """Pillow would round it."""
-  pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+  blocks = dict(_png_blocks(path, data))
+  pixels = by_opencv(data)
   if pixels is None or pixels.dtype != np.uint16:
     raise damaged(path)
   pixels = pixels.reshape(*pixels.shape[:2], -1)
   # PNG's types of colour: 0 and 4 are grey, which OpenCV may have given three channels
   grey = data[25] in (0, 4)
   pixels = pixels[..., :1] if grey else pixels[..., 2::-1]
-  return Stored(pixels, image.info.get("icc_profile"), picture_tags.parse(_png_exif(data)))
+  tags = picture_tags.parse(blocks.get(b"eXIf"))
+  return Stored(pixels, image.info.get("icc_profile"), tags)
 
 
-def _png_exif(data: bytes) -> bytes | None:
-  at = 8
-  while at + 8 <= len(data):
-    length, name = struct.unpack_from(">I4s", data, at)
-    if name == b"eXIf":
-      return data[at + 8 : at + 8 + length]
-    at += 12 + length
-  return None
+def _png_blocks(path: Path, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+  """Name and content of every chunk; a damaged one is found here, where libpng would print."""
+  at, name = 8, b""
+  while name != b"IEND":
+    length = int.from_bytes(data[at : at + 4], "big")
+    name, end = data[at + 4 : at + 8], at + 8 + length
+    check = int.from_bytes(data[end : end + 4], "big")
+    if end + 4 > len(data) or zlib.crc32(data[at + 4 : end]) != check:
+      raise damaged(path, f"chunk {name.decode('ascii', 'replace')!r}")
+    yield name, data[at + 8 : end]
+    at = end + 4
 
 
 def _deep_pnm(path: Path, data: bytes, header: re.Match[bytes]) -> Stored:

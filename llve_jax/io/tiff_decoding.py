@@ -8,7 +8,6 @@ import io
 import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tifffile
 from jaxtyping import Shaped
@@ -16,7 +15,7 @@ from PIL import Image
 
 from llve_jax.errors import UserError
 from llve_jax.io import picture_tags
-from llve_jax.io.picture_header import check_size, damaged, opened
+from llve_jax.io.picture_header import by_opencv, check_size, damaged, opened
 from llve_jax.io.pillow_pixels import Stored, from_pillow
 
 _WHITE_IS_ZERO, _GREY, _RGB = 0, 1, 2
@@ -117,7 +116,7 @@ def _by_libtiff(path: Path, page: tifffile.TiffPage, data: bytes, index: int) ->
       f"{path}: 16 bits compressed by {name}, in {samples} planes or on a later page, cannot be "
       "read; write it without compression or with zlib (deflate)"
     )
-  pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+  pixels = by_opencv(data)
   if pixels is None or pixels.dtype != np.uint16:
     raise damaged(path, f"compression {name}")
   pixels = pixels.reshape(*pixels.shape[:2], -1)

@@ -181,6 +181,14 @@ class TestBadInput:
       with pytest.raises(UserError, match=f"a{suffix}: .*cannot be decoded"):
         read_picture(path)
 
+  def test_a_flipped_bit_of_a_deep_png_is_found_and_nothing_printed(self, tmp_path, capfd):
+    data = bytearray(png(picture(np.uint16), 16, RGB))
+    data[80] ^= 1
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.png: .*cannot be decoded.*chunk 'IDAT'"):
+      read_picture(tmp_path / "a.png")
+    assert capfd.readouterr().err == ""
+
   def test_flipped_bytes_never_end_in_another_error(self, tmp_path):
     rng = np.random.default_rng(0)
     file = io.BytesIO()
