@@ -83,9 +83,11 @@ setup(
     "orbax-checkpoint>=0.11",
     "rawpy>=0.24",
     "safetensors>=0.5",
-    "pillow>=11",
+    "pillow>=11.3",  # AVIF
+    "pillow-heif>=1.1",
     "tensorboardX>=2.6.2",
     "tensorflow-datasets>=4.9.9",
+    "tifffile>=2025.1",
     "tqdm>=4.66",
   ],
   extras_require=EXTRAS,

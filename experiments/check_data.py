@@ -5,9 +5,9 @@
 
 Prints the tree that `tfds build tfds_builders/NAME --manual_dir=DIR` expects, then what it found:
 clips by split; files missing, surplus, unpaired or empty; and, on the first frames of a sample of
-clips, files that cannot be read, pairs that do not fit, and pictures that are in two splits (or in
-a folder of `--against`: LOL-v1 trains on pictures that LOL-v2 tests on). Exit code 1: the data set
-cannot be built as it is.
+clips, files that cannot be read, pairs of unequal size, exchanged ones, others that do not fit, and
+pictures that are in two splits (or in a folder of `--against`: LOL-v1 trains on pictures that
+LOL-v2 tests on). Exit code 1: the data set cannot be built as it is.
 """
 
 import dataclasses

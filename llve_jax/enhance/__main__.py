@@ -31,6 +31,16 @@ _BATCH = flags.DEFINE_integer("batch", None, "Frames per call (default: as many 
 _ROWS = flags.DEFINE_integer(
   "rows", 1, "Devices of this machine that share the rows of each frame; it is run whole then."
 )
+_DEPTH = flags.DEFINE_integer(
+  "depth",
+  None,
+  "bits a channel of the result: 8 or 16 for pictures, 8 or 10 for video; without: as the input's",
+)
+_RATIO = flags.DEFINE_float(
+  "ratio",
+  None,
+  "Amplification of a raw still's light, for networks that take it; without: found in the file.",
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -48,6 +58,8 @@ def main(argv: Sequence[str]) -> None:
       tile=_TILE.value,
       batch=_BATCH.value,
       rows=_ROWS.value,
+      depth=_DEPTH.value,
+      ratio=_RATIO.value,
     )
   except KeyboardInterrupt:
     print(f"stopped: {argv[2]} was not written", file=sys.stderr)

@@ -3,12 +3,15 @@
 import os
 import sys
 from functools import partial
+from pathlib import Path
 
 from llve_jax import methods
-from llve_jax.enhance.files import Enhanced, check_paths, enhance_image, enhance_video
+from llve_jax.enhance.files import Enhanced, check_paths, enhance_video
+from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.progress import show_progress
 from llve_jax.errors import UserError
-from llve_jax.io.images import read_image
+from llve_jax.io.images import read_exif, read_picture
+from llve_jax.io.raw import RAW_SUFFIXES, read_raw
 from llve_jax.io.video_reader import read_info
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Method
@@ -23,6 +26,8 @@ def run(
   tile: int | None = None,
   batch: int | None = None,
   rows: int = 1,
+  depth: int | None = None,
+  ratio: float | None = None,
 ) -> Enhanced:
   """Enhances an image or a video file into another; says on stderr what it does.
 
@@ -34,6 +39,8 @@ def run(
     tile: largest side that a network runs in one piece.
     batch: frames per call of a network.
     rows: devices that share the rows of each frame, which then is run whole.
+    depth: bits a channel of the result; None: as the input's, where the target can hold them.
+    ratio: amplification of a raw still for a network that takes raw light; None: found in the file.
 
   Raises:
     UserError: anything a user can put right; nothing is written then.
@@ -41,26 +48,69 @@ def run(
   if (tile is not None and tile < 1) or (batch is not None and batch < 1):
     raise UserError(f"--tile and --batch must be at least 1, got tile {tile}, batch {batch}")
   kind = check_paths(source, target)
-  method = partial(_method, model, tile=tile, batch=batch, rows=rows)
+  raw = Path(source).suffix.lower() in RAW_SUFFIXES
+  if ratio is not None and not (raw and ratio > 0):
+    raise UserError(
+      f"--ratio={ratio:g}: is a number above 0, for raw stills ({' '.join(RAW_SUFFIXES[:8])} ...), "
+      f"found {source}; leave it out"
+    )
+  at_once = 1 if kind == "image" else batch  # a batch would be filled with copies
+  load = partial(_load, model, tile=tile, batch=at_once, rows=rows)
   if kind == "image":
-    image = read_image(source)
-    return enhance_image(image, target, method(*image.shape[:2]), side_by_side=side_by_side)
+    if raw:
+      method = load()
+      if method.takes != "srgb":
+        return _raw_still(
+          source, target, model, method, depth=depth, ratio=ratio, side_by_side=side_by_side
+        )
+      if ratio is not None:
+        raise UserError(
+          f"--ratio={ratio:g}: {model} takes developed pictures, not raw light; leave it out"
+        )
+    picture = read_picture(source)
+    bits = bits_of(source, target, 8 * picture.itemsize, depth)
+    beside = picture if side_by_side else None
+    method = _ready(model, method if raw else load(), *picture.shape[:2])
+    return enhance_picture(
+      picture, target, method, bits=bits, exif=read_exif(source), beside=beside
+    )
   info = read_info(source)
   if info.color.is_hdr:
     _say(f"warning: {source} is HDR video; its tone curve is kept, but networks expect sRGB")
   return enhance_video(
     info,
     target,
-    method(info.height, info.width),
+    _ready(model, load(), info.height, info.width),
     side_by_side=side_by_side,
     progress=partial(show_progress, total=info.expected_frames),
   )
 
 
-def _method(
-  model: str, height: int, width: int, *, tile: int | None, batch: int | None, rows: int
-) -> Method:
-  """The method for frames of that size, told on stderr."""
+def _raw_still(
+  source: str | os.PathLike[str],
+  target: str | os.PathLike[str],
+  model: str,
+  method: Method,
+  *,
+  depth: int | None,
+  ratio: float | None,
+  side_by_side: bool,
+) -> Enhanced:
+  """A raw file through a network that takes raw light."""
+  from llve_jax.methods.raw_still import RawStill, find_ratio, light_of
+
+  raw = read_raw(source)
+  bits = bits_of(source, target, 16, depth)
+  ratio = find_ratio(raw) if ratio is None else ratio
+  light = light_of(raw, method.takes, ratio)
+  still = RawStill(method, raw, ratio)
+  _tell(model, still, *light.shape[:2])
+  beside = read_picture(source) if side_by_side else None
+  return enhance_picture(light, target, still, bits=bits, exif=read_exif(source), beside=beside)
+
+
+def _load(model: str, *, tile: int | None, batch: int | None, rows: int) -> Method:
+  """The method of that name."""
   if model not in CLASSIC:
     # Imported here: a classic method should not wait for the libraries that networks need.
     from llve_jax.io.compilation import enable_cache
@@ -68,15 +118,23 @@ def _method(
 
     without_tpu()
     enable_cache()
-  method = methods.load(model, tile=tile, batch=batch, rows=rows)
+  return methods.load(model, tile=tile, batch=batch, rows=rows)
+
+
+def _ready(model: str, method: Method, height: int, width: int) -> Method:
+  """The method for sRGB frames of that size, told on stderr."""
   if method.takes != "srgb":
     from llve_jax.methods.light import Undeveloped
 
     method = Undeveloped(method)
+  _tell(model, method, height, width)
+  return method
+
+
+def _tell(model: str, method: Method, height: int, width: int) -> None:
   about = method.about(height, width)
   if about != method.name:
     _say(f"{model}: {about}; compiling, once (the next run is faster) ...")
-  return method
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""From an image or video file to a file of the same kind, through any method."""
+"""From a video to a video, through any method; and which files are of one kind."""
 
 import collections
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from llve_jax.errors import UserError
-from llve_jax.io.images import IMAGE_SUFFIXES, check_image_suffix, write_image
+from llve_jax.io.images import PICTURE_SUFFIXES, check_written_suffix
 from llve_jax.io.video_reader import VIDEO_SUFFIXES, VideoFrame, VideoInfo, read_frames
 from llve_jax.io.video_writer import VideoWriter, check_output_suffix
 from llve_jax.methods.method import Method
@@ -58,7 +58,7 @@ def check_paths(
       f"to a file of the same kind"
     )
   if kind == "image":
-    check_image_suffix(target)
+    check_written_suffix(target)
   else:
     check_output_suffix(target)
   if target.is_dir():
@@ -69,26 +69,6 @@ def check_paths(
   if same or source.resolve() == target.resolve():
     raise UserError(f"{target}: is the input itself; write to another file")
   return kind
-
-
-def enhance_image(
-  image: Frame8,
-  target: str | os.PathLike[str],
-  method: Method,
-  *,
-  side_by_side: bool = False,
-) -> Enhanced:
-  """Enhances one image; `side_by_side` puts the original to the left of the result.
-
-  Raises:
-    UserError: the file cannot be written.
-  """
-  started = time.monotonic()
-  (enhanced,) = method.stream([image])
-  enhanced = np.concatenate([image, enhanced], 1) if side_by_side else enhanced
-  write_image(target, enhanced)
-  height, width = enhanced.shape[:2]
-  return Enhanced(Path(target), 1, width, height, time.monotonic() - started)
 
 
 def enhance_video(
@@ -139,13 +119,13 @@ _NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 def _kind(path: Path) -> Literal["image", "video"]:
   suffix = path.suffix.lower()
-  if suffix in IMAGE_SUFFIXES:
+  if suffix in PICTURE_SUFFIXES:
     return "image"
   if suffix in VIDEO_SUFFIXES:
     return "video"
   if path.is_dir():
     raise UserError(f"{path}: is a folder; give one image or video")
   raise UserError(
-    f"{path}: unknown suffix {path.suffix!r}; known are images ({' '.join(IMAGE_SUFFIXES)}) and "
+    f"{path}: unknown suffix {path.suffix!r}; known are images ({' '.join(PICTURE_SUFFIXES)}) and "
     f"videos ({' '.join(VIDEO_SUFFIXES)})"
   )

@@ -1,51 +1,125 @@
-"""Image files as 8-bit or 16-bit arrays."""
+"""Picture files as arrays and back: the one reader of every command and builder."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import UInt8
 
 from llve_jax.errors import UserError
+from llve_jax.io import color_profile, picture_decoding, picture_encoding, picture_tags
 from llve_jax.io.atomic import replacing
+from llve_jax.io.picture_encoding import DEEP_SUFFIXES, WRITTEN_SUFFIXES, encode_png
+from llve_jax.io.raw import RAW_SUFFIXES, develop
 from llve_jax.shapes import Frame8, Frame16
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
-_ENCODER_OPTIONS = {
-  ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-  ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-  ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
-}
+__all__ = [
+  *("DEEP_SUFFIXES", "IMAGE_SUFFIXES", "PICTURE_SUFFIXES", "WRITTEN_SUFFIXES"),
+  *("check_image_suffix", "check_written_suffix", "encode_png", "read_exif", "read_image"),
+  *("read_image16", "read_picture", "to_depth", "write_image", "write_image16"),
+]
+
+# Files of pixels; raw files, which are developed, are pictures, too.
+IMAGE_SUFFIXES = (
+  *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"),
+  *(".gif", ".heic", ".heif", ".avif"),
+)
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, *RAW_SUFFIXES)
+
+
+def read_picture(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "h w 3"] | Frame16:
+  """Reads a picture in the depth that its file has, sRGB, upright.
+
+  Up to 8 bits per channel become uint8, 16 (and 10 of HEIC) uint16. Grey becomes three equal
+  channels; alpha is dropped and the colour under it kept; the colours of a profile are converted to
+  sRGB; EXIF's orientation is applied. A camera's raw file is developed (`raw.develop`, uint16).
+  Of an animation or of several pages the first is taken.
+
+  Raises:
+    UserError: no such file, an unknown suffix, zero bytes, damaged or no image, more than
+      `picture_header.LARGEST_PIXELS`, floating point, or HDR.
+  """
+  path = check_image_suffix(path)
+  data = _bytes(path)
+  if path.suffix.lower() in RAW_SUFFIXES:
+    return develop(path)
+  stored = picture_decoding.decode(path, data)
+  profile = stored.profile
+  if not profile and picture_tags.says_adobe_rgb(stored.tags):
+    profile = color_profile.adobe_rgb()
+  pixels = color_profile.to_srgb(stored.pixels, profile, path)
+  turn = 1 if stored.turned else picture_tags.orientation(stored.tags)
+  return picture_tags.upright(pixels, turn)
+
+
+def read_exif(path: str | os.PathLike[str]) -> bytes | None:
+  """The EXIF tags that a result of this picture keeps, for `write_image`; None: there are none.
+
+  Raises:
+    UserError: no such file, or an unknown suffix.
+  """
+  path = check_image_suffix(path)
+  return picture_tags.kept(picture_decoding.tags_of(path, _bytes(path)))
 
 
 def read_image(path: str | os.PathLike[str]) -> Frame8:
-  """Reads an image as uint8 [h, w, 3], R'G'B'.
-
-  It is turned upright if its EXIF orientation says so. Grey becomes three equal channels; alpha is
-  dropped (the colour under it is kept); 16 bits are rounded to 8.
-
-  Raises:
-    UserError: no such file, an unknown suffix, zero bytes, damaged or no image, floating point.
-  """
-  image = _read(path)
-  if image.dtype == np.uint16:
-    return np.round(image / 257.0).astype(np.uint8)
-  return image
+  """`read_picture` as uint8 [h, w, 3]: 16 bits are rounded to 8."""
+  return to_depth(read_picture(path), 8)
 
 
 def read_image16(path: str | os.PathLike[str]) -> Frame16:
-  """Reads an image of 16 bits per channel as uint16 [h, w, 3], R'G'B', value by value.
+  """`read_picture` as uint16 [h, w, 3].
 
   Raises:
-    UserError: as `read_image`; or the image has 8 bits per channel.
+    UserError: as `read_picture`; or the image has 8 bits per channel.
   """
-  image = _read(path)
+  image = read_picture(path)
   if image.dtype != np.uint16:
     raise UserError(f"{path}: expected 16 bits per channel, found 8; is this the right folder?")
   return image
+
+
+def to_depth(image: np.ndarray, bits: int) -> np.ndarray:
+  """A picture of uint8 or uint16 in 8 or 16 bits, any shape: 255 and 65535 are the same white."""
+  if bits == 8 * image.itemsize:
+    return image
+  if bits == 16:
+    return image.astype(np.uint16) * np.uint16(257)
+  return np.round(image / 257.0).astype(np.uint8)
+
+
+def write_image(
+  path: str | os.PathLike[str], image: Frame8 | Frame16, *, exif: bytes | None = None
+) -> None:
+  """Writes R'G'B' [h, w, 3], tagged sRGB where the format can; JPEG, WebP and AVIF at quality 95.
+
+  Args:
+    path: one of `WRITTEN_SUFFIXES`.
+    image: uint8; or uint16, for one of `DEEP_SUFFIXES`.
+    exif: tags to keep, as `read_exif` gives them; BMP and PPM hold none.
+
+  Raises:
+    UserError: unknown suffix, the folder does not exist, or the format cannot hold this size or 16
+      bits.
+  """
+  path = check_written_suffix(path)
+  if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.shape[2] != 3:
+    raise ValueError(
+      f"{path}: expected uint8 [h, w, 3] or uint16, found {image.dtype} {list(image.shape)}"
+    )
+  suffix = path.suffix.lower()
+  if image.dtype == np.uint16 and suffix not in DEEP_SUFFIXES:
+    raise UserError(
+      f"{path}: expected one of {' '.join(DEEP_SUFFIXES)} for 16 bits per channel, found "
+      f"{path.suffix!r}"
+    )
+  try:
+    encoded = picture_encoding.encode(np.ascontiguousarray(image), suffix, exif)
+  except ValueError as error:
+    size = f"{image.shape[1]}x{image.shape[0]}"
+    raise UserError(f"{path}: {size} cannot be written as {suffix}; write a .png file") from error
+  with replacing(path) as temporary:
+    temporary.write_bytes(encoded)
 
 
 def write_image16(path: str | os.PathLike[str], image: Frame16) -> None:
@@ -61,86 +135,40 @@ def write_image16(path: str | os.PathLike[str], image: Frame16) -> None:
     temporary.write_bytes(encode_png(image))
 
 
-def encode_png(image: Shaped[np.ndarray, "h w c"]) -> bytes:
-  """Encodes uint8 or uint16 [h, w, 1 or 3], R'G'B' or one plane, as a PNG file.
-
-  Raises:
-    ValueError: another dtype or shape.
-  """
-  if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.shape[2] not in (1, 3):
-    raise ValueError(f"expected uint8 or uint16 [h, w, 1 or 3], found {image.dtype} {image.shape}")
-  # Run-length coding of the predicted rows: fastest, and smallest on noisy frames.
-  flags = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-  return cv2.imencode(".png", image[..., ::-1], flags)[1].tobytes()
-
-
-def _read(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "h w 3"] | Frame16:
-  """Decodes an image file to R'G'B', in its own depth."""
-  path = check_image_suffix(path)
-  if not path.is_file():
-    raise UserError(f"{path}: expected an image, found {'a folder' if path.is_dir() else 'none'}")
-  # Not cv2.imread, which cannot open every path on every system.
-  data = np.fromfile(path, np.uint8)
-  if data.size == 0:
-    raise UserError(f"{path}: expected an image, found an empty file (zero bytes); copy it again")
-  with _quiet():
-    try:
-      image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-      raise UserError(f"{path}: cannot be decoded as an image ({error.err})") from error
-  if image is None:
-    raise UserError(
-      f"{path}: expected an image, but it cannot be decoded as one: it is damaged, cut off or "
-      "another kind of file"
-    )
-  if image.dtype not in (np.uint8, np.uint16):
-    raise UserError(f"{path}: expected 8 or 16 bits per channel, found {image.dtype}; convert it")
-  return np.asarray(image)
-
-
-def write_image(path: str | os.PathLike[str], image: Frame8) -> None:
-  """Writes uint8 [h, w, 3], R'G'B'; JPEG and WebP at quality 95.
-
-  Raises:
-    UserError: unknown suffix, the folder does not exist, or the format cannot hold this size.
-  """
-  path = check_image_suffix(path)
-  if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-    raise ValueError(f"{path}: expected uint8 [h, w, 3], found {image.dtype} {list(image.shape)}")
-  suffix = path.suffix.lower()
-  try:
-    with _quiet():
-      bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-      whole, encoded = cv2.imencode(suffix, bgr, _ENCODER_OPTIONS.get(suffix, []))
-  except cv2.error:
-    whole = False
-  if not whole:
-    size = f"{image.shape[1]}x{image.shape[0]}"
-    raise UserError(f"{path}: {size} cannot be written as {suffix}; write a .png file")
-  with replacing(path) as temporary:
-    temporary.write_bytes(encoded.tobytes())
-
-
 def check_image_suffix(path: str | os.PathLike[str]) -> Path:
-  """Returns the path.
+  """Returns the path of a picture to read.
 
   Raises:
-    UserError: the suffix is none of `IMAGE_SUFFIXES`.
+    UserError: the suffix is none of `PICTURE_SUFFIXES`.
   """
   path = Path(path)
-  if path.suffix.lower() not in IMAGE_SUFFIXES:
+  if path.suffix.lower() not in PICTURE_SUFFIXES:
     raise UserError(
-      f"{path}: unknown suffix {path.suffix!r} for an image; known: {' '.join(IMAGE_SUFFIXES)}"
+      f"{path}: unknown suffix {path.suffix!r} for an image; known: {' '.join(PICTURE_SUFFIXES)}"
     )
   return path
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Keeps OpenCV's own log off the terminal: the error raised says it in one line."""
-  level = cv2.utils.logging.getLogLevel()
-  cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-  try:
-    yield
-  finally:
-    cv2.utils.logging.setLogLevel(level)
+def check_written_suffix(path: str | os.PathLike[str]) -> Path:
+  """Returns the path of a picture to write.
+
+  Raises:
+    UserError: the suffix is none of `WRITTEN_SUFFIXES`.
+  """
+  path = Path(path)
+  if path.suffix.lower() not in WRITTEN_SUFFIXES:
+    what = "is read but not written" if path.suffix.lower() in PICTURE_SUFFIXES else "is unknown"
+    raise UserError(
+      f"{path}: the suffix {path.suffix!r} {what} as an image; written are: "
+      f"{' '.join(WRITTEN_SUFFIXES)}"
+    )
+  return path
+
+
+def _bytes(path: Path) -> bytes:
+  if not path.is_file():
+    raise UserError(f"{path}: expected an image, found {'a folder' if path.is_dir() else 'none'}")
+  data = path.read_bytes()
+  if not data:
+    raise UserError(f"{path}: expected an image, found an empty file (zero bytes); copy it again")
+  return data

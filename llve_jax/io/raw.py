@@ -1,24 +1,21 @@
 """Camera raw files as mosaics, and their rendering as sRGB.
 
-LibRaw (through rawpy) decodes pixels, layout and levels. How the picture was taken is read from the
-EXIF tags where there are any, as LibRaw makes up a value for some of those that say "unknown".
+LibRaw (through rawpy) decodes pixels, layout and levels; `raw_facts` says how it was taken.
 """
 
 import contextlib
 import dataclasses
-import io
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import exifread
 import numpy as np
 import rawpy
 from jaxtyping import UInt8, UInt16
 
 from llve_jax.errors import UserError
+from llve_jax.io.raw_facts import facts
 from llve_jax.ops import mosaic as mosaics
 
 RAW_SUFFIXES = (
@@ -28,7 +25,7 @@ RAW_SUFFIXES = (
 )
 Sensor = Literal["bayer", "xtrans"]
 _SENSOR_NAMES = {"bayer": "a Bayer mosaic", "xtrans": "an X-Trans mosaic"}
-_LARGEST_EXIF_ISO = 65535  # the tag has 16 bits; this value says "more than that"
+_ORIENTATIONS = {3: 3, 5: 8, 6: 6}  # by LibRaw's number for a turn
 _SMALLEST_XTRANS = 512  # LibRaw calls smaller ones damaged
 
 
@@ -67,6 +64,7 @@ class RawFrame:
     iso: sensitivity.
     camera: make and model, "" if unknown.
     camera_white_balance: gains on red, green and blue as the camera set them, green is 1.
+    orientation: as EXIF's, what turns the mosaic's picture upright.
   """
 
   path: Path
@@ -78,6 +76,7 @@ class RawFrame:
   iso: float | None = None
   camera: str = ""
   camera_white_balance: tuple[float, float, float] | None = None
+  orientation: int = 1
 
 
 def read_raw(path: str | os.PathLike[str], *, sensor: Sensor | None = None) -> RawFrame:
@@ -101,7 +100,7 @@ def read_raw(path: str | os.PathLike[str], *, sensor: Sensor | None = None) -> R
         f"{path}: expected {_SENSOR_NAMES[sensor]}, found {_SENSOR_NAMES[found]} ({cfa})"
       )
     levels = raw.black_level_per_channel
-    exposure_time, iso, camera = _facts(path, raw)
+    exposure_time, iso, camera = facts(path, raw)
     return RawFrame(
       path=path,
       mosaic=raw.raw_image_visible.copy(),  # what rawpy shows is gone when the file is closed
@@ -112,6 +111,7 @@ def read_raw(path: str | os.PathLike[str], *, sensor: Sensor | None = None) -> R
       iso=iso,
       camera=camera,
       camera_white_balance=_white_balance(raw.camera_whitebalance),
+      orientation=_ORIENTATIONS.get(raw.sizes.flip, 1),
     )
 
 
@@ -127,7 +127,7 @@ def read_raw_header(path: str | os.PathLike[str]) -> RawHeader:
   path = Path(path)
   with _opened(path) as raw:
     sizes = raw.sizes
-    return RawHeader(path, sizes.height, sizes.width, *_facts(path, raw))
+    return RawHeader(path, sizes.height, sizes.width, *facts(path, raw))
 
 
 def render_srgb(
@@ -161,6 +161,21 @@ def render_srgb(
       use_camera_wb=True, no_auto_bright=True, output_bps=bits, half_size=half_size, user_flip=0
     )
     return rendered
+
+
+def develop(path: str | os.PathLike[str]) -> UInt16[np.ndarray, "h w 3"]:
+  """Develops a raw file as a picture: sRGB of 16 bits, upright.
+
+  As `render_srgb`, with the curve of sRGB; X-Trans too small for LibRaw comes at half size.
+
+  Raises:
+    UserError: as for `render_srgb`, except that any size is taken.
+  """
+  path = Path(path)
+  with _opened(path) as raw:
+    small = min(raw.sizes.height, raw.sizes.width) < _SMALLEST_XTRANS and _is_xtrans(path, raw)
+    options: dict[str, Any] = {"use_camera_wb": True, "no_auto_bright": True, "gamma": (2.4, 12.92)}
+    return np.asarray(raw.postprocess(output_bps=16, half_size=small, **options))
 
 
 def _file_size(path: Path) -> int:
@@ -234,51 +249,3 @@ def _white_balance(gains: list[float]) -> tuple[float, float, float] | None:
   if not min(red, green, blue) > 0:
     return None
   return red / green, 1.0, blue / green
-
-
-def _facts(path: Path, raw: rawpy.RawPy) -> tuple[float | None, float | None, str]:
-  """Exposure in seconds, ISO, camera."""
-  tags = _exif(path)
-  exposure = _positive(tags, "ExposureTime")
-  if exposure is None and not _known(tags, "ExposureTime"):
-    exposure = raw.other.shutter_speed or None
-  iso = _positive(tags, "ISOSpeedRatings")
-  if (iso is None and not _known(tags, "ISOSpeedRatings")) or iso == _LARGEST_EXIF_ISO:
-    iso = raw.other.iso_speed or None
-  make, model = (str(tags.get(f"Image {name}", "")).strip() for name in ("Make", "Model"))
-  if not model:
-    model = str(tags.get("Image Tag 0xC614", "")).strip()  # DNG: unique camera model
-  return exposure, iso, model if model.lower().startswith(make.lower()) else f"{make} {model}"
-
-
-def _exif(path: Path) -> dict[str, Any]:
-  """The EXIF tags of a raw file; none if there are none."""
-  logging.getLogger("exifread").setLevel(logging.CRITICAL)  # no tags is no warning to the user
-  with path.open("rb") as file:
-    stream: Any = file
-    if file.read(8) == b"FUJIFILM":  # tags are those of the JPEG preview, whose place stands here
-      file.seek(84)
-      start, length = (int.from_bytes(file.read(4), "big") for _ in range(2))
-      file.seek(start)
-      stream = io.BytesIO(file.read(length))
-    try:
-      return exifread.process_file(stream, details=False, extract_thumbnail=False)
-    except Exception:  # a damaged tag is no reason to lose the pixels
-      return {}
-
-
-def _known(tags: dict[str, Any], name: str) -> bool:
-  return any(f"{folder} {name}" in tags for folder in ("EXIF", "Image"))
-
-
-def _positive(tags: dict[str, Any], name: str) -> float | None:
-  """The tag's number if it is above 0, which stands for unknown, as 0/0 does."""
-  for folder in ("EXIF", "Image"):
-    tag = tags.get(f"{folder} {name}")
-    values = getattr(tag, "values", None)
-    if values:
-      with contextlib.suppress(ZeroDivisionError, TypeError, ValueError):
-        value = float(values[0])
-        if value > 0:
-          return value
-  return None

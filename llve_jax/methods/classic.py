@@ -1,25 +1,27 @@
 """Brightening without learning: the reference rows of every table.
 
-`CLASSIC[name]()` returns what brightens the next frame of one video, uint8 [h, w, 3] -> the same
-shape. It remembers what it needs of earlier frames; take a fresh one for the next video, or let
-`Classic` do so.
+`CLASSIC[name]()` returns what brightens the next frame of one video, uint8 or uint16 [h, w, 3] ->
+the same shape and depth. It remembers what it needs of earlier frames; take a fresh one for the
+next video, or let `Classic` do so.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
+from llve_jax.methods import deep_clahe
 from llve_jax.methods.lime import lime
 from llve_jax.methods.method import Frame, Method
 from llve_jax.ops.color import srgb_to_linear
-from llve_jax.ops.frames import to_8_bit, to_unit
-from llve_jax.shapes import Frame8
+from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
+from llve_jax.shapes import Frame8, Frame16
 
-Brighten = Callable[[Frame8], Frame8]
+Codes = Frame8 | Frame16
+Brighten = Callable[[Codes], Codes]
 
-_CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # BT.709
 
 
@@ -52,21 +54,24 @@ class AutoGain:
     self.statistic = statistic
     self.level = level
     self.smoothing = smoothing
-    self._values = srgb_to_linear(_CODES) if decode else _CODES
+    codes = {kind: _codes(kind) for kind in ("uint8", "uint16")}
+    self._values = {k: srgb_to_linear(v) if decode else v for k, v in codes.items()}
+    self._least = float(self._values["uint8"][1])  # of either depth, so that they agree
     self._log_gain: float | None = None
 
-  def __call__(self, frame: Frame8) -> Frame8:
+  def __call__(self, frame: Codes) -> Codes:
     """Brightens the next frame of the video."""
-    # A channel has 256 possible inputs, so a frame's curve is one table.
-    curve = np.minimum(self.next_gain(frame) * self._values, 1.0) ** (1 / 2.2)
-    return to_8_bit(curve)[frame]
+    # A channel has 256 or 65,536 possible inputs, so a frame's curve is one table.
+    values = self._values[str(frame.dtype)]
+    curve = np.minimum(self.next_gain(frame) * values, 1.0) ** (1 / 2.2)
+    return _as_deep(curve, str(frame.dtype))[frame]
 
-  def next_gain(self, frame: Frame8) -> float:
+  def next_gain(self, frame: Codes) -> float:
     """The gain of the next frame of the video."""
-    luma = cv2.transform(self._values[frame], _LUMA)
+    luma = cv2.transform(self._values[str(frame.dtype)][frame], _LUMA)
     light = float(self.statistic(luma))
     if light > 0.0:
-      log_gain = float(np.log(self.level / max(light, self._values[1])))
+      log_gain = float(np.log(self.level / max(light, self._least)))
       past = log_gain if self._log_gain is None else self._log_gain
       self._log_gain = self.smoothing * past + (1.0 - self.smoothing) * log_gain
     return 1.0 if self._log_gain is None else float(np.exp(self._log_gain))
@@ -98,19 +103,28 @@ def auto_gain_srgb() -> AutoGain:
 
 
 def hist_eq() -> Brighten:
-  """Equalises the histogram of each frame's luma (BT.601 Y'); Cr and Cb stay as they are."""
+  """Equalises the histogram of each frame's luma (BT.601 Y'); Cr and Cb stay as they are.
+
+  OpenCV's `equalizeHist`, over 65,536 values where the frame has 16 bits.
+  """
   return _equalise
 
 
 def clahe() -> Brighten:
   """Contrast-limited adaptive equalisation of L in CIE Lab: 8 x 8 tiles, clip limit 2.0.
 
-  The clip limit is in OpenCV's units: multiples of the mean histogram bin.
+  The clip limit is in OpenCV's units: multiples of the mean histogram bin. 16 bits are kept
+  (`deep_clahe`).
   Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994.
   """
   equaliser = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8))
 
-  def enhance(frame: Frame8) -> Frame8:
+  def enhance(frame: Codes) -> Codes:
+    if frame.dtype == np.uint16:
+      deep = cv2.cvtColor(to_unit(frame), cv2.COLOR_RGB2LAB)
+      lightness = to_16_bit(deep[..., 0] / np.float32(100))
+      deep[..., 0] = 100 * deep_clahe.equalize(lightness, limit=2.0, tiles=8)
+      return to_16_bit(cv2.cvtColor(deep, cv2.COLOR_LAB2RGB))
     lab = cv2.cvtColor(frame, cv2.COLOR_RGB2LAB)
     lab[..., 0] = equaliser.apply(np.ascontiguousarray(lab[..., 0]))
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
@@ -120,19 +134,49 @@ def clahe() -> Brighten:
 
 def gamma() -> Brighten:
   """sRGB values to the power 1/2.2: a fixed curve, the same for every frame."""
-  curve = to_8_bit(_CODES ** np.float32(1 / 2.2))
-  return lambda frame: curve[frame]
+  return lambda frame: _gamma_curve(str(frame.dtype))[frame]
 
 
 def unchanged() -> Brighten:
   """The input as it is."""
-  return lambda frame: frame
+  return unchanged_frame
 
 
-def _equalise(frame: Frame8) -> Frame8:
+def unchanged_frame(frame: Codes) -> Codes:
+  """The frame itself, whatever its type."""
+  return frame
+
+
+@functools.cache
+def _gamma_curve(kind: str) -> np.ndarray:
+  return _as_deep(_codes(kind) ** np.float32(1 / 2.2), kind)
+
+
+def _codes(kind: str) -> np.ndarray:
+  """Every code of "uint8" or "uint16", in [0, 1]."""
+  largest = int(np.iinfo(kind).max)
+  return np.arange(largest + 1, dtype=np.float32) / np.float32(largest)
+
+
+def _as_deep(values: np.ndarray, kind: str) -> np.ndarray:
+  """Numbers in [0, 1] as codes of "uint8" or "uint16"."""
+  return np.asarray(to_8_bit(values) if kind == "uint8" else to_16_bit(values))
+
+
+def _equalise(frame: Codes) -> Codes:
   luma_chroma = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)
-  luma_chroma[..., 0] = cv2.equalizeHist(np.ascontiguousarray(luma_chroma[..., 0]))
-  return np.asarray(cv2.cvtColor(luma_chroma, cv2.COLOR_YCrCb2RGB), np.uint8)
+  luma = np.ascontiguousarray(luma_chroma[..., 0])
+  luma_chroma[..., 0] = cv2.equalizeHist(luma) if luma.dtype == np.uint8 else _spread(luma)
+  return np.asarray(cv2.cvtColor(luma_chroma, cv2.COLOR_YCrCb2RGB), frame.dtype)
+
+
+def _spread(luma: np.ndarray) -> np.ndarray:
+  """`equalizeHist` of 16 bits: the share of pixels above the darkest value and up to each."""
+  above = np.cumsum(np.bincount(luma.ravel(), minlength=65536))
+  above -= above[int(luma.min())]
+  if above[-1] == 0:
+    return luma  # one grey: there is nothing to spread
+  return to_16_bit(np.maximum(above, 0) / above[-1])[luma]
 
 
 CLASSIC: dict[str, Callable[[], Brighten]] = {
@@ -149,7 +193,7 @@ SLOW = ("lime",)  # a second a frame: tables take them only where they are named
 
 
 class Classic(Method):
-  """A row of `CLASSIC` as a method; it works on 8 bits, whatever it is given.
+  """A row of `CLASSIC` as a method; it works on 8 bits or 16, floats are rounded to 16.
 
   Attributes:
     name: key of `CLASSIC`.
@@ -169,5 +213,13 @@ class Classic(Method):
     """As `Method`."""
     brighten = self._fresh()
     for frame in frames:
-      bright = brighten(frame if frame.dtype == np.uint8 else to_8_bit(frame))
-      yield bright if rounded else to_unit(bright)
+      bright = brighten(codes_of(frame)) if brighten is not unchanged_frame else frame
+      if not rounded:
+        yield to_unit(bright)
+      else:
+        yield bright if bright.dtype == np.uint8 else to_8_bit(to_unit(bright))
+
+
+def codes_of(frame: Frame) -> Codes:
+  """Frames of 8 or 16 bits as they are, float32 as 16 bits."""
+  return frame if frame.dtype in (np.uint8, np.uint16) else to_16_bit(frame)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from llve_jax.errors import UserError
-from llve_jax.methods.classic import auto_gain
+from llve_jax.methods.classic import auto_gain, codes_of
 from llve_jax.methods.method import Frame, Method
 from llve_jax.models.contract import PACKING
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.degrade_raw import to_mosaic
-from llve_jax.ops.frames import to_8_bit, to_unit
+from llve_jax.ops.frames import to_unit
 from llve_jax.ops.mosaic import XTRANS, cell_size, pack
 
 # Layout of the mosaic that each kind of input is packed from; "" is no mosaic.
@@ -47,7 +47,7 @@ class Undeveloped(Method):
       nonlocal size
       for frame in frames:
         size = frame.shape[:2]
-        gain = exposure.next_gain(frame if frame.dtype == np.uint8 else to_8_bit(frame))
+        gain = exposure.next_gain(codes_of(frame))
         light = np.minimum(srgb_to_linear(to_unit(frame)) * np.float32(gain), np.float32(1.0))
         yield self._of_kind(light)
 

@@ -15,19 +15,21 @@ import numpy as np
 from jaxtyping import Float
 
 from llve_jax.errors import UserError
-from llve_jax.ops.frames import to_8_bit
-from llve_jax.shapes import Frame8
+from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
+from llve_jax.shapes import Frame8, Frame16
 
 _EPSILON = 1e-3
 _RADIUS = 5  # pixels of the Gaussian neighbourhood on each side
 _DARKEST = 1 / 255  # illumination that is never divided by less
 
 
-def lime(frame: Frame8, *, alpha: float = 0.15, gamma: float = 0.8, sigma: float = 2.0) -> Frame8:
-  """Brightens one sRGB frame.
+def lime(
+  frame: Frame8 | Frame16, *, alpha: float = 0.15, gamma: float = 0.8, sigma: float = 2.0
+) -> Frame8 | Frame16:
+  """Brightens one sRGB frame, in its own depth.
 
   Args:
-    frame: uint8 [h, w, 3].
+    frame: uint8 or uint16 [h, w, 3].
     alpha: how smooth the illumination is.
     gamma: its power that is divided out; 1 removes it, less leaves some of it.
     sigma: standard deviation of the neighbourhood, in pixels.
@@ -35,13 +37,15 @@ def lime(frame: Frame8, *, alpha: float = 0.15, gamma: float = 0.8, sigma: float
   Raises:
     UserError: another type or shape.
   """
-  if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
-    raise UserError(f"expected a uint8 frame [h, w, 3], found {frame.dtype} {frame.shape}")
-  reflected = frame.astype(np.float32) / 255
+  if frame.dtype not in (np.uint8, np.uint16) or frame.ndim != 3 or frame.shape[-1] != 3:
+    raise UserError(
+      f"expected a uint8 frame [h, w, 3], or uint16, found {frame.dtype} {frame.shape}"
+    )
+  reflected = to_unit(frame)
   rough = reflected.max(axis=-1)
   lit = illumination(rough, alpha=alpha, sigma=sigma)
   reflected /= np.maximum(lit, _DARKEST)[..., None] ** np.float32(gamma)
-  return to_8_bit(reflected)
+  return to_8_bit(reflected) if frame.dtype == np.uint8 else to_16_bit(reflected)
 
 
 def illumination(

@@ -3,9 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from llve_jax.enhance.files import check_paths, enhance_image, enhance_video
+from llve_jax.enhance.files import check_paths, enhance_video
 from llve_jax.errors import UserError
-from llve_jax.io.images import read_image
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.method import Method
 
@@ -69,19 +68,6 @@ def test_side_by_side_video_has_the_original_on_the_left(make_clip, odd_frames, 
     left, right = now.image[:, :67].astype(int), now.image[:, 67:].astype(int)
     assert np.abs(left - was.image).mean() < 4
     assert np.abs(right - (255 - was.image // 2)).mean() < 4
-
-
-def test_image(odd_frames, tmp_path):
-  enhanced = enhance_image(odd_frames[0], tmp_path / "out.png", brighter)
-  np.testing.assert_array_equal(read_image(tmp_path / "out.png"), 255 - odd_frames[0] // 2)
-  assert str(enhanced).startswith("1 frame of 67x45")
-
-
-def test_side_by_side_image(odd_frames, tmp_path):
-  enhance_image(odd_frames[0], tmp_path / "out.png", brighter, side_by_side=True)
-  both = read_image(tmp_path / "out.png")
-  np.testing.assert_array_equal(both[:, :67], odd_frames[0])
-  np.testing.assert_array_equal(both[:, 67:], 255 - odd_frames[0] // 2)
 
 
 def test_progress_sees_every_frame(make_clip, odd_frames, tmp_path):

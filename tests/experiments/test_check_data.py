@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -66,6 +67,37 @@ def test_a_leak_into_another_data_set_is_found(folder, tmp_path):
   assert "leak: 1" in check_data.report(found)
 
 
+def test_a_pair_of_unequal_size_keeps_it_from_being_built(folder):
+  path = folder / "train" / "high" / "1.png"
+  cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (150, 120)))
+  found = check_data.check("paired_images", folder)
+  (problem,) = found["problems"]
+  assert (problem["kind"], problem["fatal"]) == ("unequal", True)
+  assert problem["path"].endswith("low/1.png")
+  assert "is 160x120" in problem["message"]
+  assert "high/1.png is 150x120; resize or crop" in problem["message"]
+  assert "1 problems, 1 of which keep it from being built" in check_data.report(found)
+
+
+def test_dark_and_bright_exchanged_is_noticed(folder):
+  train, swap = folder / "train", folder / "swap"
+  (train / "low" / "1.png").rename(swap)
+  (train / "high" / "1.png").rename(train / "low" / "1.png")
+  swap.rename(train / "high" / "1.png")
+  (problem,) = check_data.check("paired_images", folder)["problems"]
+  assert (problem["kind"], problem["fatal"]) == ("exchanged", False)
+  assert re.search(r"is brighter \(.*high/1\.png \(.*; exchange them", problem["message"])
+  (train / "low").rename(swap)
+  (train / "high").rename(train / "low")
+  swap.rename(train / "high")
+  (train / "low" / "1.png").rename(swap)
+  (train / "high" / "1.png").rename(train / "low" / "1.png")
+  swap.rename(train / "high" / "1.png")
+  (problem,) = check_data.check("paired_images", folder)["problems"]
+  assert problem["path"].endswith("train/low")
+  assert "in 2 of 2 pairs of the split train the dark picture is the brighter" in problem["message"]
+
+
 def test_bad_arguments_are_named(folder, tmp_path):
   with pytest.raises(UserError, match=r"--builder=lol.*known:.*paired_images.*sid"):
     check_data.check("lol", folder)
@@ -93,6 +125,19 @@ def test_real_pairs_do_not_leak_and_the_misaligned_are_flagged(name, pairs):
   found = check_data.check("paired_images", Path(os.environ["LLVE_TEST_DATA"]) / name)
   kinds = [problem["kind"] for problem in found["problems"]]
   assert found["registration"]["pairs"] == pairs
-  assert "leak" not in kinds
+  assert not {"leak", "unequal", "exchanged"} & set(kinds)
   assert 1 <= kinds.count("misregistered") < 0.05 * pairs
   assert found["registration"]["median_shift"] < 0.5
+
+
+@pytest.mark.skipif(
+  "LLVE_TEST_DATA" not in os.environ, reason="LLVE_TEST_DATA names no folder of real pairs"
+)
+@pytest.mark.parametrize(
+  ("name", "kind", "fatal"),
+  [("unequal_pairs", "unequal", True), ("lowhigh_swapped", "exchanged", False)],
+)
+def test_real_folders_that_went_unnoticed(name, kind, fatal):
+  folder = Path(os.environ["LLVE_TEST_DATA"]) / "cases" / name
+  (problem,) = check_data.check("paired_images", folder)["problems"]
+  assert (problem["kind"], problem["fatal"]) == (kind, fatal)

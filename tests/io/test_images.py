@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.io.images import IMAGE_SUFFIXES, read_image, write_image
+from llve_jax.io.images import PICTURE_SUFFIXES, WRITTEN_SUFFIXES, read_image, write_image
 
 
 @pytest.fixture
@@ -117,11 +117,14 @@ class TestBadInput:
     with pytest.raises(UserError, match="8 or 16 bits per channel, found float32"):
       read_image(tmp_path / "a.tif")
 
-  @pytest.mark.parametrize("call", [read_image, lambda path: write_image(path, None)])
-  def test_unknown_suffix_lists_the_known(self, tmp_path, call):
+  @pytest.mark.parametrize(
+    ("call", "known"),
+    [(read_image, PICTURE_SUFFIXES), (lambda path: write_image(path, None), WRITTEN_SUFFIXES)],
+  )
+  def test_unknown_suffix_lists_the_known(self, tmp_path, call, known):
     with pytest.raises(UserError, match=r"'\.xyz'") as error:
       call(tmp_path / "a.xyz")
-    assert all(suffix in str(error.value) for suffix in IMAGE_SUFFIXES)
+    assert all(suffix in str(error.value) for suffix in known)
 
   def test_missing_folder(self, image, tmp_path):
     with pytest.raises(UserError, match="does not exist; create it first"):

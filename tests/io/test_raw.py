@@ -11,6 +11,7 @@ import rawpy
 
 from llve_jax.errors import UserError
 from llve_jax.io import raw as raw_files
+from llve_jax.io import raw_facts
 from llve_jax.ops.mosaic import BAYER, XTRANS, crop_cfa
 from tests.dng import write_dng
 
@@ -140,9 +141,9 @@ def test_exif_of_a_fuji_file_is_that_of_its_preview(tmp_path):
   path = tmp_path / "night.raf"
   head = b"FUJIFILMCCD-RAW ".ljust(84, b"0") + struct.pack(">II", 200, len(preview))
   path.write_bytes(head.ljust(200, b"\0") + preview + b"\0" * 100)
-  found = raw_files._exif(path)
-  assert raw_files._positive(found, "ExposureTime") == pytest.approx(0.04)
-  assert raw_files._positive(found, "ISOSpeedRatings") == 1600
+  found = raw_facts.read_tags(path)
+  assert raw_facts.positive(found, "ExposureTime") == pytest.approx(0.04)
+  assert raw_facts.positive(found, "ISOSpeedRatings") == 1600
 
 
 def test_header_tells_what_the_frame_tells(tmp_path):

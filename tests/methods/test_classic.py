@@ -8,7 +8,7 @@ from skimage.color import rgb2lab
 from skimage.exposure import equalize_hist
 
 from llve_jax.errors import UserError
-from llve_jax.methods import classic
+from llve_jax.methods import classic, deep_clahe
 from llve_jax.metrics import protocols
 
 
@@ -63,15 +63,44 @@ def test_a_method_keeps_nothing_between_videos_and_remembers_within_one(name: st
 
 
 @pytest.mark.parametrize("name", classic.CLASSIC)
-def test_floats_are_taken_and_given_as_8_bits_are(name: str):
+def test_floats_and_16_bits_are_taken_and_look_as_8_bits_do(name: str):
   clip = dark_clip(2)
   method = classic.Classic(name)
   assert method.takes == "srgb"
-  expected = method(clip)
+  expected = method(clip, rounded=False)
   floats = method(clip.astype(np.float32) / 255, rounded=False)
-  assert floats.dtype == np.float32
-  np.testing.assert_allclose(floats, expected / 255, atol=1e-6)
+  deep = method(clip.astype(np.uint16) * 257, rounded=False)
+  assert floats.dtype == deep.dtype == expected.dtype == np.float32
+  np.testing.assert_allclose(floats, deep, atol=1e-6)
+  # OpenCV rounds lightness and chroma of 8 bits, which are coarse in the dark, and leaves the
+  # darkest level out of the histogram, which is a larger one in 8 bits.
+  largest, mean = {"clahe": (0.05, 0.01), "hist_eq": (0.1, 0.03)}.get(name, (0.006, 0.002))
+  assert np.abs(deep - expected).max() < largest
+  assert np.abs(deep - expected).mean() < mean
+  rounded = method(clip.astype(np.uint16) * 257)
+  assert rounded.dtype == np.uint8
+  np.testing.assert_array_equal(rounded, np.round(255 * deep))
   assert classic.Classic(name, called="row").name == "row"
+
+
+@pytest.mark.parametrize("name", classic.CLASSIC)
+def test_16_bits_keep_their_levels(name: str):
+  """Two thousand levels in what are eleven of 8 bits."""
+  levels = np.arange(2800, dtype=np.uint16).reshape(1, 40, 70)
+  frame = np.repeat(levels[..., None], 3, axis=-1)
+  if name == "clahe":
+    frame = frame.repeat(8, axis=1).repeat(8, axis=2)  # tiles that hold more pixels than bins
+  found = np.concatenate(list(classic.Classic(name).stream(frame, rounded=False)))
+  codes = found * 65535
+  np.testing.assert_allclose(codes, np.round(codes), atol=0.01)
+  assert len(np.unique(np.round(codes[..., 1]))) > 2000
+  whole = classic.Classic(name)(frame[0][None].astype(np.float32) / 65535, rounded=False)
+  np.testing.assert_allclose(whole, found[None], atol=1e-6)
+
+
+def test_the_input_stays_what_it_is():
+  floats = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+  np.testing.assert_array_equal(classic.Classic("input")(floats, rounded=False), floats)
 
 
 @pytest.mark.parametrize("name", classic.CLASSIC)
@@ -100,6 +129,22 @@ def test_auto_gain_equals_its_formula_in_numpy(name, statistic, level, decode):
     log_gain = measured if log_gain is None else 0.9 * log_gain + 0.1 * measured
     expected = 255 * np.clip(np.exp(log_gain) * x, 0, 1) ** (1 / 2.2)
     assert np.abs(found - expected).max() < 0.51
+  log_gain = None
+  deep = clip.astype(np.uint16) * 200 + 77
+  for frame, found in zip(deep, classic.Classic(name)(deep, rounded=False), strict=True):
+    x = decoded(frame / 257) if decode else frame / 65535
+    measured = np.log(level / statistic(luma(x)))
+    log_gain = measured if log_gain is None else 0.9 * log_gain + 0.1 * measured
+    expected = np.clip(np.exp(log_gain) * x, 0, 1) ** (1 / 2.2)
+    assert 65535 * np.abs(found - expected).max() < 1.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_gamma_is_a_power(dtype):
+  largest = int(np.iinfo(dtype).max)
+  codes = np.arange(0, largest + 1, largest // 255, dtype=dtype).reshape(1, 16, 16, 1).repeat(3, -1)
+  found = classic.Classic("gamma")(codes, rounded=False)
+  assert largest * np.abs(found - (codes / largest) ** (1 / 2.2)).max() < 0.51
 
 
 def test_the_gain_does_not_follow_noise():
@@ -146,6 +191,30 @@ def test_histogram_equalisation_equals_scikit_image_and_keeps_chroma():
     # OpenCV leaves the first occupied level out of the cumulative sum; scikit-image does not.
     assert np.abs(after[..., 0] - expected)[inside].max() < 4
     assert np.abs(after[..., 1:] - source[..., 1:])[inside].max() <= 1
+
+
+def test_histogram_equalisation_of_16_bits_equals_scikit_image():
+  noise = np.random.default_rng(2).random((1, 64, 80, 3)) * 3 + 20
+  clip = np.round(noise * dark_clip(1)).astype(np.uint16)
+  source = cv2.cvtColor(clip[0], cv2.COLOR_RGB2YCrCb)
+  found = classic.Classic("hist_eq")(clip, rounded=False)[0]
+  after = cv2.cvtColor(np.round(found * 65535).astype(np.uint16), cv2.COLOR_RGB2YCrCb).astype(int)
+  inside = ((found > 0) & (found < 1)).all(axis=-1)
+  assert inside.mean() > 0.8
+  expected = 65535 * equalize_hist(source[..., 0], nbins=65536)
+  assert np.abs(after[..., 0] - expected)[inside].max() < 70  # a pixel in 5,120 is 13 codes
+  assert np.abs(after[..., 1:] - source[..., 1:].astype(int))[inside].max() <= 3
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (61, 83), (9, 12)])
+def test_deep_clahe_is_that_of_opencv_but_for_rounding(shape):
+  codes = np.random.default_rng(0).gamma(2, 20, shape).clip(0, 255).astype(np.uint8)
+  expected = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(codes)
+  found = 255 * deep_clahe.equalize(codes.astype(np.uint16) * 257, limit=2.0, tiles=8)
+  assert np.abs(found - expected).max() <= 1.01
+  between = deep_clahe.equalize(codes.astype(np.uint16) * 256 + 100, limit=2.0, tiles=8)
+  assert between.dtype == np.float32
+  assert min(shape) < 10 or len(np.unique(between)) > 0.5 * codes.size
 
 
 def reference_clahe(lightness: np.ndarray, limit: float, tiles: int) -> np.ndarray:

@@ -60,6 +60,16 @@ def test_dark_frames_become_brighter_and_keep_their_edges():
   assert np.abs(np.diff(bright[20, :, 0]))[[*range(28), *range(31, 59)]].max() <= 2
 
 
+def test_16_bits_are_those_of_8_without_rounding():
+  frame = _frame()
+  deep = lime(frame.astype(np.uint16) * 257)
+  assert deep.dtype == np.uint16
+  np.testing.assert_array_equal(np.round(deep / 257), lime(frame))
+  light = np.maximum((frame / 255).max(axis=-1, keepdims=True), 1 / 255)
+  expected = 65535 * np.clip(frame / 255 / light**0.8, 0, 1)
+  np.testing.assert_allclose(lime(frame.astype(np.uint16) * 257, alpha=0.0), expected, atol=0.6)
+
+
 def test_black_stays_black_and_white_white():
   assert lime(np.zeros((9, 12, 3), np.uint8)).max() == 0
   assert lime(np.full((9, 12, 3), 255, np.uint8)).min() == 255

@@ -15,11 +15,12 @@ from jaxtyping import Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops.warp import phase_correlate
-from tfds_builders.base.preview import Preview, preview
+from tfds_builders.base.preview import Look, Preview, look, preview
 from tfds_builders.base.scan import Clip, Problem, Scan
 
 LARGEST_SHIFT = 1.0  # pixels of the dark frame
 LEAST_CORRELATION = 0.5
+_BRIGHTER = 1.05  # times as bright as its counterpart, a dark frame is called exchanged
 _SIDE = 512  # longer sides are shrunk for registration
 _FINGERPRINT = 32  # side of the picture by which copies are found
 _SAME = 0.985  # correlation of fingerprints from which pictures are called the same
@@ -72,6 +73,7 @@ def inspect(
   """
   found = Inspection()
   marks: dict[str, list[tuple[Path, np.ndarray]]] = {}
+  light: dict[str, list[tuple[Clip, float, float]]] = {}
   work: list[Work] = []
   for split, clips in scan.clips.items():
     kept = _spread(clips, sample)
@@ -85,11 +87,18 @@ def inspect(
       continue
     dark, bright = pictures
     if dark is not None and bright is not None:
-      _register(split, clip, dark, bright, found)
+      if dark.kind == bright.kind:
+        light.setdefault(split, []).append((clip, dark.brightness, bright.brightness))
+      if dark.kind == bright.kind and dark.preview.shape != bright.preview.shape:
+        found.problems.append(_unequal(clip, dark.preview, bright.preview))
+      else:
+        _register(split, clip, dark.preview, bright.preview, found)
     # The target shows a scene without noise; where there is none, the dark frame has to do.
     path, picture = (clip.high[0], bright) if bright is not None else (clip.low[0], dark)
     if picture is not None:
-      marks[split].append((path, fingerprint(picture)))
+      marks[split].append((path, fingerprint(picture.preview)))
+  for split, pairs in light.items():
+    found.problems += _exchanged(split, pairs)
   for one, other in itertools.combinations(marks, 2):
     # Unpaired sets: the same scene in the dark and the bright split is no leak.
     if {one, other} not in ({"train_low", "train_high"}, {"test_low", "test_high"}):
@@ -134,16 +143,43 @@ def fingerprint(picture: Preview) -> Float[np.ndarray, "n"]:
   return np.asarray(small / norm if norm > 0 else small)
 
 
-def _read(clip: Clip, found: Inspection) -> tuple[Preview | None, Preview | None] | None:
-  pictures: list[Preview | None] = []
+def _read(clip: Clip, found: Inspection) -> tuple[Look | None, Look | None] | None:
+  pictures: list[Look | None] = []
   for paths in (clip.low, clip.high):
     try:
-      pictures.append(preview(paths[0]) if paths else None)
+      pictures.append(look(paths[0]) if paths else None)
     except UserError as error:
       message = str(error).removeprefix(f"{paths[0]}: ")
       found.problems.append(Problem("unreadable", paths[0], message))
       return None
   return pictures[0], pictures[1]
+
+
+def _unequal(clip: Clip, dark: Preview, bright: Preview) -> Problem:
+  mine, other = (f"{picture.shape[1]}x{picture.shape[0]}" for picture in (dark, bright))
+  message = f"is {mine}, {clip.high[0]} is {other}; resize or crop one of them, or remove both"
+  return Problem("unequal", clip.low[0], message)
+
+
+def _exchanged(split: str, pairs: list[tuple[Clip, float, float]]) -> list[Problem]:
+  """Dark frames brighter than their bright ones; one problem if that is most of a split."""
+  wrong = [pair for pair in pairs if pair[1] > _BRIGHTER * pair[2]]
+  if 2 * len(wrong) > len(pairs) > 1:
+    folder = wrong[0][0].low[0].parent
+    message = (
+      f"in {len(wrong)} of {len(pairs)} pairs of the split {split} the dark picture is the "
+      f"brighter one; exchange it with {wrong[0][0].high[0].parent}"
+    )
+    return [Problem("exchanged", folder, message, fatal=False)]
+  return [
+    Problem(
+      "exchanged",
+      clip.low[0],
+      f"is brighter ({dark:.1f}) than {clip.high[0]} ({bright:.1f}); exchange them",
+      fatal=False,
+    )
+    for clip, dark, bright in wrong
+  ]
 
 
 def _register(split: str, clip: Clip, dark: Preview, bright: Preview, found: Inspection) -> None:

@@ -1,5 +1,6 @@
 """A quick look at the first frame of any file that a data set is made of."""
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,21 @@ from llve_jax.io.video import VIDEO_SUFFIXES, read_frames
 Preview = UInt8[np.ndarray, "h w"]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Look:
+  """What a first look at a file sees.
+
+  Attributes:
+    preview: the first frame, see `preview`.
+    brightness: its mean, in the units of its kind.
+    kind: "image", "array", "raw" or "video": sizes and brightness compare within a kind.
+  """
+
+  preview: Preview
+  brightness: float
+  kind: str
+
+
 def preview(path: Path) -> Preview:
   """The first frame in grey, histogram-equalised; a mosaic at half its size.
 
@@ -22,12 +38,18 @@ def preview(path: Path) -> Preview:
   Raises:
     UserError: the file cannot be read, or is of no known kind.
   """
+  return look(path).preview
+
+
+def look(path: Path) -> Look:
+  """The first frame; raises as `preview`."""
   suffix = path.suffix.lower()
   if suffix in IMAGE_SUFFIXES:
-    grey = _grey(read_image(path))
+    kind, grey = "image", _grey(read_image(path))
   elif suffix == ".npy":
-    grey = _grey(_array(path))
+    kind, grey = "array", _grey(_array(path))
   elif suffix in RAW_SUFFIXES:
+    kind = "raw"
     mosaic = read_raw(path).mosaic
     rows, columns = (side // 2 * 2 for side in mosaic.shape)
     grey = cv2.resize(
@@ -39,10 +61,10 @@ def preview(path: Path) -> Preview:
     frame = next(iter(read_frames(path)), None)
     if frame is None:
       raise UserError(f"{path}: expected a video, found no frame in it")
-    grey = _grey(frame.image)
+    kind, grey = "video", _grey(frame.image)
   else:
     raise UserError(f"{path}: cannot be shown: files with the suffix {suffix} are not known")
-  return equalize(grey)
+  return Look(equalize(grey), float(grey.mean()), kind)
 
 
 def equalize(grey: Float[np.ndarray, "h w"]) -> Preview:

@@ -44,7 +44,8 @@ class Problem:
   """Something that is not as expected.
 
   Attributes:
-    kind: "missing", "unpaired", "surplus", "duplicate", "unreadable", "misregistered" or "leak".
+    kind: "missing", "unpaired", "surplus", "duplicate", "unreadable", "unequal", "exchanged",
+      "misregistered" or "leak".
     path: the file or folder.
     message: what was expected, what was found, what to do.
     fatal: whether the data set cannot be built as it is.
