@@ -12,13 +12,14 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from absl import app, flags
 
 from llve_jax import methods
 from llve_jax.enhance import command
 from llve_jax.errors import run_main
+from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
 
 _MODEL = flags.DEFINE_string("model", DEFAULT, methods.HELP)
@@ -31,6 +32,21 @@ _BATCH = flags.DEFINE_integer("batch", None, "Frames per call (default: as many 
 _ROWS = flags.DEFINE_integer(
   "rows", 1, "Devices of this machine that share the rows of each frame; it is run whole then."
 )
+_DEPTH = flags.DEFINE_integer(
+  "depth",
+  None,
+  "bits a channel of the result: 8 or 16 for pictures, 8 or 10 for video; without: as the input's",
+)
+_SOUND = flags.DEFINE_enum(
+  "sound", "copy", SOUND, "Sound of a video: copy where its container can hold it, else encode it."
+)
+_KEEP_INTERLACED = flags.DEFINE_bool(
+  "keep_interlaced", False, "Leave interlaced video as it is instead of making it progressive."
+)
+_ON_ERROR = flags.DEFINE_enum(
+  "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -48,6 +64,11 @@ def main(argv: Sequence[str]) -> None:
       tile=_TILE.value,
       batch=_BATCH.value,
       rows=_ROWS.value,
+      depth=_DEPTH.value,
+      sound=cast(Any, _SOUND.value),
+      keep_interlaced=_KEEP_INTERLACED.value,
+      on_error=cast(Any, _ON_ERROR.value),
+      dry_run=_DRY_RUN.value,
     )
   except KeyboardInterrupt:
     print(f"stopped: {argv[2]} was not written", file=sys.stderr)

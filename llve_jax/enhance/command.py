@@ -5,11 +5,14 @@ import sys
 from functools import partial
 
 from llve_jax import methods
-from llve_jax.enhance.files import Enhanced, check_paths, enhance_image, enhance_video
+from llve_jax.enhance.files import Enhanced, check_paths, enhance_image
 from llve_jax.enhance.progress import show_progress
+from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image
-from llve_jax.io.video_reader import read_info
+from llve_jax.io.video import Plan, make_plan, read_info
+from llve_jax.io.video.plan import Sound
+from llve_jax.io.video.source import OnError
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Method
 
@@ -23,7 +26,12 @@ def run(
   tile: int | None = None,
   batch: int | None = None,
   rows: int = 1,
-) -> Enhanced:
+  depth: int | None = None,
+  sound: Sound = "copy",
+  keep_interlaced: bool = False,
+  on_error: OnError = "stop",
+  dry_run: bool = False,
+) -> Enhanced | Plan:
   """Enhances an image or a video file into another; says on stderr what it does.
 
   Args:
@@ -34,6 +42,11 @@ def run(
     tile: largest side that a network runs in one piece.
     batch: frames per call of a network.
     rows: devices that share the rows of each frame, which then is run whole.
+    depth: bits a channel of the result; None: as the input's.
+    sound: of a video, see `make_plan`; likewise `keep_interlaced`.
+    keep_interlaced: see `make_plan`.
+    on_error: of a video, see `read_frames`.
+    dry_run: returns the plan for a video and does nothing.
 
   Raises:
     UserError: anything a user can put right; nothing is written then.
@@ -45,13 +58,23 @@ def run(
   if kind == "image":
     image = read_image(source)
     return enhance_image(image, target, method(*image.shape[:2]), side_by_side=side_by_side)
-  info = read_info(source)
-  if info.color.is_hdr:
-    _say(f"warning: {source} is HDR video; its tone curve is kept, but networks expect sRGB")
-  return enhance_video(
+  info = read_info(source, on_error=on_error)
+  plan = make_plan(
     info,
     target,
+    width=info.width * (2 if side_by_side else 1),
+    sound=sound,
+    depth=depth,
+    keep_interlaced=keep_interlaced,
+  )
+  if dry_run:
+    return plan
+  for word in plan.words:
+    _say(f"{source}: {word}")
+  return enhance_video(
+    plan,
     method(info.height, info.width),
+    on_error=on_error,
     side_by_side=side_by_side,
     progress=partial(show_progress, total=info.expected_frames),
   )

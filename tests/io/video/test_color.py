@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from llve_jax.io.video_color import ColorTags, default_tags, from_rgb, to_rgb
-from llve_jax.io.video_reader import read_frames, read_info
+from llve_jax.io.video import read_frames, read_info
+from llve_jax.io.video.color import ColorTags, default_tags, from_rgb, to_rgb
 
 # Kr and Kb of ITU-T H.273, table 4.
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}

@@ -6,10 +6,11 @@ The numbers are those of ITU-T H.273 (and H.264, annex E), which every container
 import dataclasses
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from llve_jax.shapes import Frame8
+from llve_jax.shapes import Frame8, Frame16
 
 UNSPECIFIED = 2
 BT709 = 1
@@ -26,6 +27,8 @@ _MATRICES = {
   9: Colorspace.BT2020,
   10: Colorspace.BT2020,
 }
+_NAMES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
+_NAMES[10] = "BT.2020"
 _HDR_TRANSFERS = {16, 18}  # PQ, HLG
 _HD_LINES = 720
 # Without these, swscale halves the vertical chroma resolution and rounds down.
@@ -49,6 +52,11 @@ class ColorTags:
   transfer: int = UNSPECIFIED
 
   @property
+  def name(self) -> str:
+    """What people call the matrix."""
+    return _NAMES[self.matrix]
+
+  @property
   def is_hdr(self) -> bool:
     """Whether the tone curve is PQ or HLG, so that the pixels are no sRGB."""
     return self.transfer in _HDR_TRANSFERS
@@ -69,44 +77,79 @@ def tags_of(frame: av.VideoFrame) -> ColorTags:
   full = int(frame.color_range) == ColorRange.JPEG or frame.format.name.startswith("yuvj")
   return ColorTags(
     matrix if matrix in _MATRICES else _usual_matrix(frame.height),
-    full and not frame.format.is_rgb,
+    full and not _is_rgb(frame.format),
     int(frame.color_primaries),
     int(frame.color_trc),
   )
 
 
-def to_rgb(frame: av.VideoFrame, tags: ColorTags, reformatter: VideoReformatter) -> Frame8:
-  """A decoded frame as R'G'B', uint8 [h, w, 3]."""
-  if frame.format.is_rgb:
-    return np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
-  rgb = reformatter.reformat(
-    frame,
-    format="rgb24",
-    src_colorspace=_MATRICES[tags.matrix],
-    src_color_range=ColorRange.JPEG if tags.full_range else ColorRange.MPEG,
-    dst_color_range=ColorRange.JPEG,
-    interpolation=_EXACT,
-  )
-  return np.asarray(rgb.to_ndarray(), np.uint8)
+def is_tagged(frame: av.VideoFrame) -> bool:
+  """Whether a decoded frame says by which matrix its colours were made, or needs none."""
+  return _is_rgb(frame.format) or int(frame.colorspace) in _MATRICES
+
+
+def bits_of(frame: av.VideoFrame) -> int:
+  """Bits of a channel of a decoded frame."""
+  return 8 if frame.format.has_palette else max(part.bits for part in frame.format.components)
+
+
+def to_rgb(
+  frame: av.VideoFrame, tags: ColorTags, reformatter: VideoReformatter, *, deep: bool = False
+) -> Frame8 | Frame16:
+  """A decoded frame as R'G'B' [h, w, 3]: uint8, or uint16 up to 65535 if `deep`."""
+  # swscale makes planes twice as fast as interleaved colours, and the same numbers.
+  planar = "gbrp16le" if deep else "gbrp"
+  if _is_rgb(frame.format):
+    planes = reformatter.reformat(frame, format=planar)
+  else:
+    planes = reformatter.reformat(
+      frame,
+      format=planar,
+      src_colorspace=_MATRICES[tags.matrix],
+      src_color_range=ColorRange.JPEG if tags.full_range else ColorRange.MPEG,
+      dst_color_range=ColorRange.JPEG,
+      interpolation=_EXACT,
+      threads=1,
+    )
+  green, blue, red = _views(planes)
+  return np.asarray(cv2.merge([red, green, blue]))
 
 
 def from_rgb(
-  image: Frame8, pixel_format: str, matrix: int, reformatter: VideoReformatter
+  image: Frame8 | Frame16, pixel_format: str, matrix: int, reformatter: VideoReformatter
 ) -> av.VideoFrame:
-  """An R'G'B' image, uint8 [h, w, 3], as a frame of luma and chroma ready to encode.
+  """An R'G'B' image [h, w, 3], uint8 or uint16, as luma and chroma ready to encode.
 
   Always of limited range: on the way to full range swscale rounds chroma down, half a step of
   green cast on average.
   """
-  frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+  height, width = image.shape[:2]
+  planes = av.VideoFrame(width, height, "gbrp" if image.dtype == np.uint8 else "gbrp16le")
+  green, blue, red = _views(planes)
+  for channel, plane in enumerate((red, green, blue)):
+    cv2.extractChannel(image, channel, plane)
   return reformatter.reformat(
-    frame,
+    planes,
     format=pixel_format,
     src_color_range=ColorRange.JPEG,
     dst_colorspace=_MATRICES[matrix],
     dst_color_range=ColorRange.MPEG,
     interpolation=_EXACT,
+    threads=1,
   )
+
+
+def _views(frame: av.VideoFrame) -> list[np.ndarray]:
+  """The planes of a frame as arrays [h, w] that share its memory."""
+  dtype = np.uint8 if bits_of(frame) == 8 else np.dtype("<u2")
+  return [
+    np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)[:, : plane.width]
+    for plane in frame.planes
+  ]
+
+
+def _is_rgb(pixels: av.VideoFormat) -> bool:
+  return pixels.is_rgb or pixels.has_palette
 
 
 def _usual_matrix(height: int) -> int:
