@@ -81,7 +81,7 @@ class VideoWriter:
     self._source, self._tracks, self._fields = source, tracks, fields
     self._pictures = containers.pictures(self.path, width, height, depth)
     self._tags = written_tags(source.color) if source else default_tags(height)
-    self._options = _options(self._pictures.encoder, crf, preset, fields)
+    self._options = encoder_options(self._pictures.encoder, crf=crf, preset=preset, fields=fields)
     self._is_avi = containers.format_of(self.path) == "avi"
     self.time_base = source.time_base if source else 1 / self._rate
     self._written_base = 1 / self._rate if self._is_avi else max(self.time_base, _FINEST_TIME_BASE)
@@ -268,7 +268,10 @@ def write_video(
       writer.write(frame)
 
 
-def _options(encoder: str, crf: int, preset: str, fields: str) -> dict[str, str]:
+def encoder_options(
+  encoder: str, *, crf: int = 16, preset: str = "medium", fields: str = ""
+) -> dict[str, str]:
+  """Options of FFmpeg's encoder; the arguments are those of `VideoWriter`."""
   if encoder == "libvpx-vp9":
     # Its scale of 0 to 63 has the same quality about 8 later; 0 bits/s lets it rule alone.
     quality = {"crf": str(crf + 8), "b": "0"} if crf else {"lossless": "1"}
