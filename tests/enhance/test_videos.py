@@ -1,3 +1,6 @@
+import threading
+
+import av
 import numpy as np
 import pytest
 
@@ -5,6 +8,7 @@ from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.video import make_plan, read_frames, read_info
 from llve_jax.methods.method import Method
+from llve_jax.ops.frames import to_unit
 
 
 class Function(Method):
@@ -103,3 +107,64 @@ def test_a_stream_that_loses_frames_is_an_error(make_clip, odd_frames, tmp_path)
   with pytest.raises(RuntimeError, match="1 of 12 frames did not come out"):
     enhance_video(make_plan(info, tmp_path / "out.mp4"), lossy)
   assert not (tmp_path / "out.mp4").exists()
+
+
+def test_ten_bits_pass_through_a_method_unrounded(make_clip, tmp_path):
+  row = np.linspace(64, 200, 64).round().astype(np.uint16)
+  path = tmp_path / "in.mkv"
+  with av.open(str(path), "w") as out:
+    stream = out.add_stream("ffv1", rate=25)
+    stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p10le"
+    for index in range(3):
+      frame = av.VideoFrame(64, 32, "yuv420p10le")
+      for plane, value in zip(frame.planes, (row, 512, 512), strict=True):
+        np.frombuffer(memoryview(plane), "<u2").reshape(plane.height, -1)[:, : plane.width] = value
+      frame.pts = index
+      out.mux(stream.encode(frame))
+    out.mux(stream.encode(None))
+  seen = []
+
+  class Unit(Method):
+    name = "unit"
+
+    def stream(self, frames, *, rounded=True):
+      seen.append(rounded)
+      for frame in frames:
+        seen.append(frame.dtype)
+        yield to_unit(frame)
+
+  info = read_info(path)
+  enhanced = enhance_video(make_plan(info, tmp_path / "out.mkv"), Unit())
+  assert enhanced.frames == 3
+  assert seen == [False, np.uint16, np.uint16, np.uint16]
+  with av.open(str(tmp_path / "out.mkv")) as container:
+    for frame in container.decode(video=0):
+      luma = np.frombuffer(memoryview(frame.planes[0]), "<u2").reshape(32, -1)[16, :64]
+      assert np.abs(luma.astype(int) - row).max() <= 2  # H.264 at its usual quality
+  both = make_plan(info, tmp_path / "both.mkv", width=128)
+  enhance_video(both, Unit(), side_by_side=True)
+  (frame, *_) = read_frames(tmp_path / "both.mkv", deep=True)
+  assert np.abs(frame.image[:, :62].astype(int) - frame.image[:, 64:126]).mean() < 80
+
+
+def test_damage_is_skipped_and_listed(make_clip, odd_frames, tmp_path):
+  path = make_clip(tmp_path / "in.mkv", np.tile(odd_frames, (3, 1, 1, 1)), audio=None)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+  info = read_info(path, on_error="skip")
+  enhanced = enhance_video(make_plan(info, tmp_path / "out.mkv"), brighter, on_error="skip")
+  assert enhanced.frames == len(list(read_frames(tmp_path / "out.mkv")))
+  assert "damaged: ends at " in str(enhanced)
+
+
+def test_an_error_of_the_method_ends_all_threads(make_clip, odd_frames, tmp_path):
+  info = read_info(make_clip(tmp_path / "in.mp4", np.tile(odd_frames, (3, 1, 1, 1))))
+
+  @Function
+  def broken(frames):
+    yield next(frames)
+    raise ZeroDivisionError
+
+  with pytest.raises(ZeroDivisionError):
+    enhance_video(make_plan(info, tmp_path / "out.mp4"), broken)
+  assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+  assert not [each for each in threading.enumerate() if each.name in ("ahead", "behind")]

@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from llve_jax.shapes import Frame8, Frame16
 
 UNSPECIFIED = 2
+_WHITE = 255 << 8  # of swscale's R'G'B' of 16 bits, made of luma and chroma or to be made so
 BT709 = 1
 BT601 = 6
 SRGB_TRANSFER = 13
@@ -112,7 +113,8 @@ def to_rgb(
       threads=1,
     )
   green, blue, red = _views(planes)
-  return np.asarray(cv2.merge([red, green, blue]))
+  image = np.asarray(cv2.merge([red, green, blue]))
+  return _scaled(image, 65535 / _white_of(frame)) if deep else image
 
 
 def from_rgb(
@@ -123,6 +125,8 @@ def from_rgb(
   Always of limited range: on the way to full range swscale rounds chroma down, half a step of
   green cast on average.
   """
+  if image.dtype == np.uint16:
+    image = _scaled(image, _WHITE / 65535)
   height, width = image.shape[:2]
   planes = av.VideoFrame(width, height, "gbrp" if image.dtype == np.uint8 else "gbrp16le")
   green, blue, red = _views(planes)
@@ -137,6 +141,18 @@ def from_rgb(
     interpolation=_EXACT,
     threads=1,
   )
+
+
+def _white_of(frame: av.VideoFrame) -> int:
+  """What swscale makes of the largest value on the way to 16 bits: it only shifts."""
+  if not _is_rgb(frame.format) and len(frame.format.components) > 1:
+    return _WHITE
+  bits = bits_of(frame)
+  return ((1 << bits) - 1) << (16 - bits)
+
+
+def _scaled(image: Frame16, factor: float) -> Frame16:
+  return image if factor == 1 else np.asarray(cv2.multiply(image, factor, dtype=cv2.CV_16U))
 
 
 def _views(frame: av.VideoFrame) -> list[np.ndarray]:

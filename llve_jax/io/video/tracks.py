@@ -111,6 +111,8 @@ class _Copied:
       packet.pts = packet.dts
     if self._end is not None and packet.dts < self._end - duration // 2 - 1 and self._is_sound():
       return []
+    if self._container == "avi" and packet.pts < 0 and packet.pts + duration / 2 <= 0:
+      return []
     first = [self._before] if self._before is not None and self._warms_up() else []
     self._before, self._begun = None, True
     self._end = packet.dts + duration
