@@ -131,6 +131,7 @@ ELSEWHERE = {
   "experiments/run/jobs.py": "logs of processes, which grow",
   "experiments/run/on_slices.py": "in a temporary folder",
   "experiments/benchmarks/kill.py": "a log of a process",
+  "experiments/benchmarks/pass_through.py": "in a temporary folder",
   "experiments/benchmarks/read.py": "in a temporary folder",
 }
 WAYS = {"write_text", "write_bytes", "savez", "savez_compressed", "imwrite"}

@@ -47,14 +47,15 @@ def check_paths(
       or the target is the source (by whatever path) or a folder.
   """
   source, target = Path(source), Path(target)
-  kind = _kind(source)
+  kind = _kind(source, target.suffix)
   if not source.exists():
     raise UserError(f"{source}: expected an image or a video, found no such file")
   if not target.suffix and target.is_dir():
     raise UserError(f"{target}: is a folder; name the file to write, say {target / source.name}")
-  if _kind(target) != kind:
+  if _kind(target, source.suffix) != kind:
+    other = _kind(target, source.suffix)
     raise UserError(
-      f"{source} is a file of the kind {kind!r}, {target} one of the kind {_kind(target)!r}; write "
+      f"{source} is a file of the kind {kind!r}, {target} one of the kind {other!r}; write "
       f"to a file of the same kind"
     )
   if kind == "image":
@@ -91,9 +92,12 @@ def enhance_image(
   return Enhanced(Path(target), 1, width, height, time.monotonic() - started)
 
 
-def _kind(path: Path) -> Literal["image", "video"]:
+def _kind(path: Path, other: str) -> Literal["image", "video"]:
+  """By its suffix; one that can be either (.gif) is what the other file is."""
   suffix = path.suffix.lower()
-  if suffix in IMAGE_SUFFIXES:
+  if suffix in IMAGE_SUFFIXES and not (
+    suffix in VIDEO_SUFFIXES and other.lower() in VIDEO_SUFFIXES
+  ):
     return "image"
   if suffix in VIDEO_SUFFIXES:
     return "video"

@@ -4,6 +4,7 @@ The numbers are those of ITU-T H.273 (and H.264, annex E), which every container
 """
 
 import dataclasses
+from typing import Any
 
 import av
 import cv2
@@ -151,7 +152,7 @@ def _white_of(frame: av.VideoFrame) -> int:
   return ((1 << bits) - 1) << (16 - bits)
 
 
-def _scaled(image: Frame16, factor: float) -> Frame16:
+def _scaled(image: Frame16, factor: Any) -> Frame16:
   return image if factor == 1 else np.asarray(cv2.multiply(image, factor, dtype=cv2.CV_16U))
 
 

@@ -12,6 +12,8 @@ from llve_jax.io.video.reader import VideoReader
 from llve_jax.io.video.sound import EncodedSound
 from llve_jax.io.video.text import Text
 
+_LONGEST_WARM_UP = Fraction(-1, 10)  # seconds from the start
+
 
 class _Track(Protocol):
   """Turns packets of the source into packets of the target."""
@@ -86,52 +88,59 @@ def _track(container: Any, name: str, stream: Any, plan: TrackPlan) -> _Track:
 class _Copied:
   """Packet for packet.
 
-  What an edit list cuts off is left out, but for the one packet before the start that a decoder
-  needs to warm up; so is what lies under sound that was written already, where files are joined.
+  What an edit list cuts off is left out, and so is what lies under sound that was written already,
+  where files are joined. What an encoder needs before the start to warm up, or has filled up behind
+  the end, is no cut.
   """
 
   def __init__(self, output: Any, container: str):
-    self.output = output
-    self._container, self._cut = container, 0
-    self._before: Any = None
+    self.output, self._container = output, container
+    self._before: list[Any] = []
+    self._after: list[Any] = []
     self._begun = False
     self._end: int | None = None
 
   def packets(self, packet: Any) -> list[Any]:
     if packet.is_discard:
-      self._before = packet if not self._begun else None
-      self._cut += 1
+      (self._after if self._begun else self._before).append(packet)
+      del self._after[2:]
       return []
     duration = packet.duration or 0
     if packet.dts is None:
-      packet.dts = packet.pts if packet.pts is not None else self._end
-    if packet.dts is None:
-      packet.dts = 0
+      packet.dts = packet.pts if packet.pts is not None else self._end or 0
     if packet.pts is None:
       packet.pts = packet.dts
-    if self._end is not None and packet.dts < self._end - duration // 2 - 1 and self._is_sound():
+    is_sound = self.output.type == "audio"
+    if self._end is not None and packet.dts < self._end - duration // 2 - 1 and is_sound:
       return []
     if self._container == "avi" and packet.pts < 0 and packet.pts + duration / 2 <= 0:
       return []
-    first = [self._before] if self._before is not None and self._warms_up() else []
-    self._before, self._begun = None, True
+    given = [*self._warm_up(), packet]
+    self._before, self._begun = [], True
     self._end = packet.dts + duration
-    for each in (*first, packet):
+    for each in given:
       each.stream = self.output
-    return [*first, packet]
+    return given
 
-  def _warms_up(self) -> bool:
-    """Whether sound before 0 stays unheard: MP4 says where to begin; AVI plays every packet.
+  def _warm_up(self) -> list[Any]:
+    """What is to be written of the packets before the start.
 
-    Others play what is before 0, of which an encoder's own warm-up is silence.
+    MP4 says from where on they are heard, so one serves a decoder behind a cut. Others play what is
+    before 0, of which only an encoder's own warm-up is silence; AVI plays that late.
     """
-    return self._container in ("mp4", "mov") or (self._container != "avi" and self._cut == 1)
-
-  def _is_sound(self) -> bool:
-    return self.output.type == "audio"
+    if not self._before or self._container == "avi":
+      return []
+    first = self._before[0]
+    is_cut = first.dts * (fraction(first.time_base) or 0) < _LONGEST_WARM_UP
+    if is_cut:
+      return self._before[-1:] if self._container in ("mp4", "mov") else []
+    return self._before
 
   def finish(self) -> list[Any]:
-    return []
+    if len(self._after) != 1:
+      return []
+    self._after[0].stream = self.output
+    return self._after
 
 
 def _moved(chapters: list[Any], start: Fraction) -> list[Any]:
