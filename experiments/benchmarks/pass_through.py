@@ -1,13 +1,13 @@
 """How much of FFmpeg's own speed is left when a video goes through the tool as it is.
 
   python -m experiments.benchmarks.pass_through                      # a minute or two on two cores
-  python -m experiments.benchmarks.pass_through --video=FILE --repeats=5
+  python -m experiments.benchmarks.pass_through --film=FILE --film_runs=5
 
 Tool: `enhance --model=input`, which decodes, makes RGB of every frame, hands it to a method that
 returns it, makes luma and chroma of it again and encodes. Alone: PyAV decodes and encodes the very
 same frames with the same encoder and settings. Both run in turn; printed are the median frames per
 second of each, the median of the ratios, and the PSNR of luma and chroma of the tool's file against
-its input. Without --video: a dark, noisy 1080p clip of one that a package ships.
+its input. Without --film: a dark, noisy 1080p clip of one that a package ships.
 The bars: a ratio of 0.8 at least, and a PSNR above 38 dB.
 """
 
@@ -37,9 +37,9 @@ from llve_jax.methods.classic import Classic
 from llve_jax.shapes import Frame8
 
 FLAGS = flags.FLAGS
-_VIDEO = flags.DEFINE_string("video", None, "A video; without: one is made.")
-_FRAMES = flags.DEFINE_integer("frames", 120, "Frames of the one that is made.", lower_bound=2)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Timed runs of each.", lower_bound=1)
+_VIDEO = flags.DEFINE_string("film", None, "A video; without: one is made.")
+_FRAMES = flags.DEFINE_integer("film_frames", 120, "Frames of the one that is made.", lower_bound=2)
+_REPEATS = flags.DEFINE_integer("film_runs", 3, "Timed runs of each.", lower_bound=1)
 _SIZE = (1920, 1080)
 
 

@@ -23,15 +23,20 @@ JUMPING = {"mpegts", "mpeg", "flv"}
 """Formats in which a jump ahead is no pause."""
 
 
-def start_of(container: Any, video: Any) -> Fraction:
-  """Seconds of the first picture or sound of an open file: the moment that becomes 0."""
-  starts = []
-  for stream in (video, *container.streams.audio):
+def start_of(container: Any, first: Fraction | None) -> Fraction:
+  """Seconds of the first picture or sound of an open file: the moment that becomes 0.
+
+  Args:
+    container: of PyAV.
+    first: seconds of the first picture, where the file says; FFmpeg only guesses the start of its
+      track.
+  """
+  starts = [] if first is None else [first]
+  for stream in container.streams.audio:
     base = fraction(stream.time_base)
-    if stream.start_time is None or base is None:
-      continue
-    start = stream.start_time * base
-    starts.append(Fraction(0) if stream is not video and _WARM_UP < start < 0 else start)
+    if stream.start_time is not None and base is not None:
+      start = stream.start_time * base
+      starts.append(Fraction(0) if _WARM_UP < start < 0 else start)
   return min(starts, default=Fraction(0))
 
 

@@ -4,6 +4,7 @@ Where the container cannot hold something, it is made anew (sound, subtitles) or
 is said once; where nothing can be done the plan is refused, and the work never begins.
 """
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -115,8 +116,7 @@ def make_plan(
   if sound not in SOUND:
     raise UserError(f"--sound={sound}: expected one of {', '.join(SOUND)}")
   width, height = width or info.width, height or info.height
-  depth = depth or (10 if info.bits > 8 and not info.color.is_hdr else 8)
-  pictures = containers.pictures(target, width, height, depth)
+  depth, pictures = _pictures(info, target, width, height, depth)
   container = containers.format_of(target)
   if container == "avi":
     _check_constant(info, target)
@@ -140,6 +140,16 @@ def make_plan(
     words=tuple(words),
     size=size,
   )
+
+
+def _pictures(
+  info: VideoInfo, target: Path, width: int, height: int, depth: int | None
+) -> tuple[int, containers.Pictures]:
+  """The depth and how it is stored: 8 bits where more are not asked for and cannot be written."""
+  if depth is None and info.bits > 8 and not info.color.is_hdr:
+    with contextlib.suppress(UserError):
+      return 10, containers.pictures(target, width, height, 10)
+  return depth or 8, containers.pictures(target, width, height, depth or 8)
 
 
 def _words(info: VideoInfo, keep_interlaced: bool, depth: int) -> list[str]:

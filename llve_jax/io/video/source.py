@@ -148,6 +148,9 @@ def _info(path: Path, container: Any, stream: Any, first: Any, entries: int) -> 
   matrix = first.side_data.get("DISPLAYMATRIX")
   shown = turn.of_matrix(bytes(matrix)) if matrix else turn.Turn()
   aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
+  begins = None if first.pts is None else first.pts * (fraction(stream.time_base) or 0)
+  if whole.family(container) == whole.AVI:
+    begins = Fraction(0)
   return VideoInfo(
     path=path,
     width=first.height if shown.exchanged else first.width,
@@ -156,7 +159,7 @@ def _info(path: Path, container: Any, stream: Any, first: Any, entries: int) -> 
     time_base=fraction(stream.time_base) or Fraction(1, 90000),
     frame_count=entries or None,
     duration=_duration(container, stream),
-    start=start_of(container, stream),
+    start=start_of(container, begins),
     turn=shown,
     pixel_aspect=1 / aspect if shown.exchanged else aspect,
     color=tags_of(first),
@@ -203,8 +206,9 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
       raise UserError(f"{path}: expected a video, found a file without moving pictures{cut}")
     if streams[0].codec_context is None:
       raise UserError(
-        f"{path}: its pictures are of a codec that is not known here"
-        + (cut or "; convert it to H.264")
+        f"{path}: cut off: the last {missing} bytes are missing; copy the file again"
+        if missing
+        else f"{path}: its pictures are of a codec that is not known here; convert it to H.264"
       )
     streams[0].thread_type = "AUTO"
     yield container, streams[0]

@@ -201,8 +201,9 @@ class VideoWriter:
     if self._is_avi and self._last_pts is None:
       # The first frame must lie on the grid of frames, as far after the sound as it was.
       time = pts * self.time_base
-      wait = time if self._source else 0
-      self._origin = time - max(0, round(wait * self._rate)) / self._rate
+      # Less than a frame is none: FFmpeg reads what is empty before the first frame as that frame.
+      wait = time * self._rate if self._source and time * self._rate >= 1 else Fraction(0)
+      self._origin = time - round(wait) / self._rate
     exact = (pts * self.time_base - self._origin) / self._written_base
     stamp = round(exact)
     if self._is_avi and abs(exact - stamp) > _AVI_TOLERANCE:

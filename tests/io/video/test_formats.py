@@ -9,7 +9,7 @@ import pytest
 from av.codec.context import Flags
 
 from llve_jax.errors import UserError
-from llve_jax.io.video import VideoWriter, make_plan, read_frames, read_info
+from llve_jax.io.video import VideoWriter, containers, make_plan, read_frames, read_info
 from llve_jax.io.video.hdr import HLG, PQ, to_sdr
 
 
@@ -86,6 +86,23 @@ def test_depth_as_wished(encode, copied, tmp_path, depth, bits):
   plan, _ = copied(path, tmp_path / "out.mp4", depth=depth)
   assert read_info(tmp_path / "out.mp4").bits == bits
   assert ("10 bits a channel are written as 8" in plan.words) == (bits == 8)
+
+
+def test_without_an_encoder_for_ten_bits_eight_are_written_with_a_word(
+  encode, tmp_path, monkeypatch
+):
+  path = encode(tmp_path / "in.mkv", ramp(64), "ffv1", "yuv420p10le")
+  opens = containers._opens
+
+  def without(encoder, pixels, *size):
+    return "10" not in pixels and opens(encoder, pixels, *size)
+
+  monkeypatch.setattr(containers, "_opens", without)
+  plan = make_plan(read_info(path), tmp_path / "out.mp4")
+  assert plan.depth == 8
+  assert "10 bits a channel are written as 8" in plan.words
+  with pytest.raises(UserError, match=r"none of the encoders .*try --depth=8"):
+    make_plan(read_info(path), tmp_path / "out.mp4", depth=10)
 
 
 def test_sixteen_bits_are_none_of_a_video(frames, encode, tmp_path):
