@@ -127,13 +127,15 @@ ELSEWHERE = {
   "llve_jax/export/saved_model.py": "in the folder that `formats` renames, and to /dev/null",
   "llve_jax/export/saved_model_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/parity.py": "in a temporary folder",
-  "llve_jax/io/video_writer.py": "leaves `replacing` in `__exit__`; tried above",
+  "llve_jax/io/video/plan.py": "/dev/null",
+  "llve_jax/io/video/writer.py": "leaves `replacing` in `__exit__`; tried above",
   "llve_jax/ops/compress.py": "in memory",
   "llve_jax/train/goodput.py": "a journal that grows line by line",
   "experiments/train.py": "/dev/null",
   "experiments/run/jobs.py": "logs of processes, which grow",
   "experiments/run/on_slices.py": "in a temporary folder",
   "experiments/benchmarks/kill.py": "a log of a process",
+  "experiments/benchmarks/pass_through.py": "in a temporary folder",
   "experiments/benchmarks/read.py": "in a temporary folder",
 }
 WAYS = {"write_text", "write_bytes", "savez", "savez_compressed", "imwrite"}

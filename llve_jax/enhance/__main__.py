@@ -12,13 +12,14 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from absl import app, flags
 
 from llve_jax import methods
 from llve_jax.enhance import command
 from llve_jax.errors import run_main
+from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
 
 _MODEL = flags.DEFINE_string("model", DEFAULT, methods.HELP)
@@ -41,6 +42,16 @@ _RATIO = flags.DEFINE_float(
   None,
   "Amplification of a raw still's light, for networks that take it; without: found in the file.",
 )
+_SOUND = flags.DEFINE_enum(
+  "sound", "copy", SOUND, "Sound of a video: copy where its container can hold it, else encode it."
+)
+_KEEP_INTERLACED = flags.DEFINE_bool(
+  "keep_interlaced", False, "Leave interlaced video as it is instead of making it progressive."
+)
+_ON_ERROR = flags.DEFINE_enum(
+  "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -60,6 +71,10 @@ def main(argv: Sequence[str]) -> None:
       rows=_ROWS.value,
       depth=_DEPTH.value,
       ratio=_RATIO.value,
+      sound=cast(Any, _SOUND.value),
+      keep_interlaced=_KEEP_INTERLACED.value,
+      on_error=cast(Any, _ON_ERROR.value),
+      dry_run=_DRY_RUN.value,
     )
   except KeyboardInterrupt:
     print(f"stopped: {argv[2]} was not written", file=sys.stderr)

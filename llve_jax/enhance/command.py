@@ -6,13 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from llve_jax import methods
-from llve_jax.enhance.files import Enhanced, check_paths, enhance_video
+from llve_jax.enhance.files import Enhanced, check_paths
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.progress import show_progress
+from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_exif, read_picture
 from llve_jax.io.raw import RAW_SUFFIXES, read_raw
-from llve_jax.io.video_reader import read_info
+from llve_jax.io.video import Plan, make_plan, read_info
+from llve_jax.io.video.plan import Sound
+from llve_jax.io.video.source import OnError
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Method
 
@@ -28,7 +31,11 @@ def run(
   rows: int = 1,
   depth: int | None = None,
   ratio: float | None = None,
-) -> Enhanced:
+  sound: Sound = "copy",
+  keep_interlaced: bool = False,
+  on_error: OnError = "stop",
+  dry_run: bool = False,
+) -> Enhanced | Plan:
   """Enhances an image or a video file into another; says on stderr what it does.
 
   Args:
@@ -41,6 +48,10 @@ def run(
     rows: devices that share the rows of each frame, which then is run whole.
     depth: bits a channel of the result; None: as the input's, where the target can hold them.
     ratio: amplification of a raw still for a network that takes raw light; None: found in the file.
+    sound: of a video, see `make_plan`; likewise `keep_interlaced`.
+    keep_interlaced: see `make_plan`.
+    on_error: of a video, see `read_frames`.
+    dry_run: returns the plan for a video and does nothing.
 
   Raises:
     UserError: anything a user can put right; nothing is written then.
@@ -57,6 +68,8 @@ def run(
   at_once = 1 if kind == "image" else batch  # a batch would be filled with copies
   load = partial(_load, model, tile=tile, batch=at_once, rows=rows)
   if kind == "image":
+    if dry_run:
+      raise UserError(f"--dry_run: {source} is a picture; only a video is planned first")
     if raw:
       method = load()
       if method.takes != "srgb":
@@ -74,13 +87,23 @@ def run(
     return enhance_picture(
       picture, target, method, bits=bits, exif=read_exif(source), beside=beside
     )
-  info = read_info(source)
-  if info.color.is_hdr:
-    _say(f"warning: {source} is HDR video; its tone curve is kept, but networks expect sRGB")
-  return enhance_video(
+  info = read_info(source, on_error=on_error)
+  plan = make_plan(
     info,
     target,
+    width=info.width * (2 if side_by_side else 1),
+    sound=sound,
+    depth=depth,
+    keep_interlaced=keep_interlaced,
+  )
+  if dry_run:
+    return plan
+  for word in plan.words:
+    _say(f"{source}: {word}")
+  return enhance_video(
+    plan,
     _ready(model, load(), info.height, info.width),
+    on_error=on_error,
     side_by_side=side_by_side,
     progress=partial(show_progress, total=info.expected_frames),
   )

@@ -84,11 +84,18 @@ def test_side_by_side(clip, tmp_path):
     assert np.abs(now.image[:, :67].astype(int) - was.image).mean() < 4
 
 
-def test_hdr_is_warned_about(make_clip, odd_frames, tmp_path, capsys):
+def test_hdr_becomes_sdr_with_a_word(make_clip, odd_frames, tmp_path, capsys):
   source = make_clip(tmp_path / "hdr.mp4", odd_frames, tags={"colorspace": 9, "color_trc": 16})
   command.run(source, tmp_path / "out.mp4", model="input")
-  assert "hdr.mp4 is HDR video" in capsys.readouterr().err
-  assert read_info(tmp_path / "out.mp4").color.transfer == 16
+  assert "hdr.mp4: HDR video: brought to the brightness" in capsys.readouterr().err
+  assert read_info(tmp_path / "out.mp4").color.transfer == 13
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(clip, tmp_path):
+  plan = command.run(clip, tmp_path / "out.mkv", model="input", dry_run=True)
+  assert "67x45, 25 frames/s, 12 frames, h264 -> H.264" in str(plan)
+  assert "sound, track 1 (aac): copied" in str(plan)
+  assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -195,5 +202,5 @@ def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, s
   run.send_signal(stop)
   _, said = run.communicate(timeout=60)
   assert run.returncode == 130
-  assert said == "stopped: out.mp4 was not written\n"
+  assert said.endswith("\nstopped: out.mp4 was not written\n")
   assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]

@@ -1,108 +1,9 @@
 import os
 
-import numpy as np
 import pytest
 
-from llve_jax.enhance.files import check_paths, enhance_video
+from llve_jax.enhance.files import check_paths
 from llve_jax.errors import UserError
-from llve_jax.io.video import read_frames, read_info
-from llve_jax.methods.method import Method
-
-
-class Function(Method):
-  """A method that is a function of the stream."""
-
-  def __init__(self, function):
-    self.name, self._function = "brighter", function
-
-  def stream(self, frames, *, rounded=True):
-    assert rounded
-    return self._function(iter(frames))
-
-
-@Function
-def brighter(frames):
-  """Reads ahead by three frames, as a network with batches does."""
-  held = []
-  for frame in frames:
-    held.append(frame)
-    if len(held) == 3:
-      yield 255 - held.pop(0) // 2
-  yield from (255 - frame // 2 for frame in held)
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_video_keeps_count_stamps_rate_size_and_sound(
-  make_clip, odd_frames, audio_packets, tmp_path, suffix
-):
-  info = read_info(make_clip(tmp_path / f"in{suffix}", odd_frames))
-  target = tmp_path / f"out{suffix}"
-  enhanced = enhance_video(info, target, brighter)
-  before, after = list(read_frames(info.path)), list(read_frames(target))
-  assert enhanced.frames == len(before) == len(after) == 12
-  assert [frame.time for frame in after] == [frame.time for frame in before]
-  assert read_info(target).average_rate == info.average_rate == 25
-  assert (enhanced.width, enhanced.height) == (67, 45) == after[0].image.shape[1::-1]
-  assert audio_packets(target) == audio_packets(info.path)
-  for was, now in zip(before, after, strict=True):
-    assert np.abs(now.image.astype(int) - (255 - was.image // 2)).mean() < 4
-  assert str(enhanced).startswith("12 frames of 67x45 in ")
-  assert str(enhanced).endswith(f"wrote {target}")
-
-
-def test_variable_rate(make_clip, odd_frames, tmp_path):
-  pts = [0, 1, 5, 6, 7, 11, 20, 21, 22, 23, 40, 41]
-  info = read_info(make_clip(tmp_path / "in.mp4", odd_frames, pts=pts))
-  enhance_video(info, tmp_path / "out.mp4", brighter)
-  times = [frame.time for frame in read_frames(tmp_path / "out.mp4")]
-  assert times == pytest.approx([stamp / 25 for stamp in pts])
-
-
-def test_side_by_side_video_has_the_original_on_the_left(make_clip, odd_frames, tmp_path):
-  info = read_info(make_clip(tmp_path / "in.mp4", odd_frames))
-  enhanced = enhance_video(info, tmp_path / "out.mp4", brighter, side_by_side=True)
-  assert (enhanced.width, enhanced.height) == (134, 45)
-  before, after = list(read_frames(info.path)), list(read_frames(tmp_path / "out.mp4"))
-  assert [frame.time for frame in after] == [frame.time for frame in before]
-  for was, now in zip(before, after, strict=True):
-    left, right = now.image[:, :67].astype(int), now.image[:, 67:].astype(int)
-    assert np.abs(left - was.image).mean() < 4
-    assert np.abs(right - (255 - was.image // 2)).mean() < 4
-
-
-def test_progress_sees_every_frame(make_clip, odd_frames, tmp_path):
-  seen = []
-
-  def progress(frames):
-    for frame in frames:
-      seen.append(frame.shape)
-      yield frame
-
-  info = read_info(make_clip(tmp_path / "in.mp4", odd_frames))
-  enhance_video(info, tmp_path / "out.mp4", brighter, progress=progress)
-  assert seen == [(45, 67, 3)] * 12
-
-
-def test_a_source_cut_off_leaves_no_output(make_clip, odd_frames, tmp_path):
-  path = make_clip(tmp_path / "in.mkv", np.tile(odd_frames, (3, 1, 1, 1)))
-  data = path.read_bytes()
-  path.write_bytes(data[: len(data) // 2])
-  with pytest.raises(UserError, match="frames could be read"):
-    enhance_video(read_info(path), tmp_path / "out.mkv", brighter)
-  assert [entry.name for entry in tmp_path.iterdir()] == ["in.mkv"]
-
-
-def test_a_stream_that_loses_frames_is_an_error(make_clip, odd_frames, tmp_path):
-  info = read_info(make_clip(tmp_path / "in.mp4", odd_frames))
-
-  @Function
-  def lossy(frames):
-    next(frames)
-    yield from frames
-
-  with pytest.raises(RuntimeError, match="1 of 12 frames did not come out"):
-    enhance_video(info, tmp_path / "out.mp4", lossy)
-  assert not (tmp_path / "out.mp4").exists()
 
 
 class TestPaths:
@@ -128,7 +29,7 @@ class TestPaths:
       ("a.txt", "b.mp4", r"a\.txt: unknown suffix '\.txt'.*\.png.*\.mp4"),
       ("a.mp4", "b.txt", r"b\.txt: unknown suffix '\.txt'"),
       ("a.mp4", "b", r"b: unknown suffix ''"),
-      ("a.mp4", "b.webm", r"cannot write a video with the suffix '\.webm'"),
+      ("a.mp4", "b.wmv", r"cannot write a video with the suffix '\.wmv'"),
       ("folder", "b.png", "folder: is a folder; give one image or video"),
       ("a.png", "folder", r"is a folder; name the file to write, say folder/a\.png"),
       ("a.png", "folder.png", "is a folder; name the file to write"),

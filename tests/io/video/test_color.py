@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from llve_jax.io.video_color import ColorTags, default_tags, from_rgb, to_rgb
-from llve_jax.io.video_reader import read_frames, read_info
+from llve_jax.io.video import read_frames, read_info
+from llve_jax.io.video.color import ColorTags, default_tags, from_rgb, to_rgb
 
 # Kr and Kb of ITU-T H.273, table 4.
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -90,3 +90,39 @@ def test_hdr_is_recognised_by_its_tone_curve():
   assert ColorTags(9, transfer=16).is_hdr
   assert ColorTags(9, transfer=18).is_hdr
   assert not default_tags(1080).is_hdr
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", WEIGHTS)
+def test_ten_bits_are_read_by_the_definition(matrix, full_range):
+  planes = 4 * random_planes(34, 48, count=1)[0].astype(np.uint16) + 1
+  frame = av.VideoFrame(48, 34, "yuv444p10le")
+  for plane, values in zip(frame.planes, planes, strict=True):
+    np.frombuffer(memoryview(plane), "<u2").reshape(34, -1)[:, :48] = values
+  image = to_rgb(frame, ColorTags(matrix, full_range), VideoReformatter(), deep=True)
+  assert image.dtype == np.uint16
+  expected = rgb_by_definition(planes / 4, matrix, full_range) * 257
+  error = image - expected
+  assert np.abs(error).max() < (330 if full_range else 40)  # a step of 10 bits is 64
+  assert np.abs(error.mean()) < (70 if full_range else 4)
+
+
+@pytest.mark.parametrize("matrix", WEIGHTS)
+def test_sixteen_bits_are_written_as_ten_by_the_definition(matrix):
+  image = np.random.default_rng(1).integers(0, 65536, (31, 45, 3)).astype(np.uint16)
+  frame = from_rgb(image, "yuv444p10le", matrix, VideoReformatter())
+  planes = np.stack(
+    [np.frombuffer(memoryview(p), "<u2").reshape(31, -1)[:, :45] for p in frame.planes]
+  )
+  error = rgb_by_definition(planes / 4, matrix, full_range=False) * 257 - image
+  assert np.abs(error).max() < 180
+  assert np.abs(error.mean((0, 1))).max() < 8
+
+
+@pytest.mark.parametrize(("pixels", "bits"), [("gbrp10le", 10), ("gbrp12le", 12), ("gray10le", 10)])
+def test_white_is_white_in_every_depth(pixels, bits):
+  frame = av.VideoFrame(16, 16, pixels)
+  for plane in frame.planes:
+    np.frombuffer(memoryview(plane), "<u2")[:] = (1 << bits) - 1
+  image = to_rgb(frame, ColorTags(1, True), VideoReformatter(), deep=True)
+  assert image.min() >= 65534

