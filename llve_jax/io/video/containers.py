@@ -81,7 +81,8 @@ def pictures(path: Path, width: int, height: int, depth: int) -> Pictures:
   said = " of 10 bits" if deep else ""
   odd = width % 2 or height % 2
   if format_of(path) == "webm":
-    known = {"libvpx-vp9": ("VP9", "yuv420p"), "libsvtav1": ("AV1", "yuv420p")}
+    # Not libsvtav1: run by root it makes threads of ours real-time ones, and all else stands still.
+    known = {"libvpx-vp9": ("VP9", "yuv420p")}
   else:
     sampled = "yuv444p" if odd else "yuv420p"
     known = {"libx264": ("H.264", sampled), "libx265": ("H.265", sampled)}
@@ -135,7 +136,6 @@ def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
 @functools.cache
 def _opens(encoder: str, pixels: str, width: int, height: int) -> bool:
   """Whether an encoder is there and takes such frames; libraries are built without 10 bits, too."""
-  os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder says much, else, that is no fault
   try:
     context: Any = av.CodecContext.create(encoder, "w")
     context.width, context.height, context.pix_fmt = width, height, pixels

@@ -277,7 +277,5 @@ def encoder_options(
     # Its scale of 0 to 63 has the same quality about 8 later; 0 bits/s lets it rule alone.
     quality = {"crf": str(crf + 8), "b": "0"} if crf else {"lossless": "1"}
     return quality | {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
-  if encoder == "libsvtav1":
-    return {"crf": str(crf + 8), "preset": "8"}
   order = {"x264-params": "tff=1" if fields == "top" else "bff=1"} if fields else {}
   return {"crf": str(crf), "preset": preset} | order
