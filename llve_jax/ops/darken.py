@@ -49,7 +49,9 @@ def apply(
   gains = exposures(len(bright), darkening, rng)
   codes = np.arange(256, dtype=np.float32) / np.float32(255)
   a, b, g = darkening.tone
-  developed = to_8_bit(codes * darkening.develop / (1 + (darkening.develop - 1) * codes))
+  gain, contrast = darkening.develop
+  curve = codes * gain / (1 + (gain - 1) * codes)
+  developed = to_8_bit(curve + contrast * (3 * curve**2 - 2 * curve**3 - curve))
   day, toned = srgb_to_linear(codes), srgb_to_linear(b * (a * codes) ** g).astype(np.float32)
   lit = None
   low, high = np.empty_like(bright), np.empty_like(bright)

@@ -24,8 +24,8 @@ class Darkening:
   """What happens to one clip. The defaults change nothing.
 
   Attributes:
-    develop: g of the curve x g / (1 + (g - 1) x) of sRGB values that the bright clip gets before
-      all else; both sides show it.
+    develop: (g, c): the sRGB values of the bright clip get the curve y = x g / (1 + (g - 1) x) and
+      contrast, y + c (3 y^2 - 2 y^3 - y), before all else; both sides show it.
     tone: (a, b, g): of the dark side, an sRGB value x in [0, 1] becomes b * (a * x)**g.
     vivid: only the brightest colour of each pixel does so, and the others keep their ratio to it in
       linear light, as under less light; else every colour does, which makes the dark clip gaudy.
@@ -45,7 +45,7 @@ class Darkening:
     h264_crf: constant rate factor at which the clip is compressed; 0: it is not.
   """
 
-  develop: float = 1.0
+  develop: tuple[float, float] = (1.0, 0.0)
   tone: Triple = (1.0, 1.0, 1.0)
   vivid: bool = False
   exposure: float = 1.0
@@ -69,15 +69,16 @@ def draw(
   *,
   untouched: float = 0.1,
   night: float = 0.3,
-  shade: float = 0.3,
+  shade: float = 0.2,
   exposure: Range = (1 / 60, 1.0),
   night_exposure: Range = (1 / 6, 1.0),
   tone: float = 0.65,
-  tone_gamma: Range = (1.4, 4.0),
+  tone_gamma: Range = (1.4, 3.6),
   tone_exposure: Range = (1 / 4, 1.0),
   vivid: float = 0.6,
   retouched: float = 0.6,
-  develop: Range = (1.0, 2.2),
+  lighten: Range = (1.0, 1.8),
+  contrast: Range = (0.0, 0.5),
   cast: float = 0.5,
   noise: float = 0.85,
   shot_noise: Range = (1e-4, 1.2e-2),
@@ -114,8 +115,9 @@ def draw(
     tone_gamma: range of g, uniform.
     tone_exposure: takes the place of `exposure` where there is a tone curve and no night.
     vivid: of a tone curve by the brightest colour of each pixel, see `Darkening`.
-    retouched: of a bright clip whose shadows are lifted, as people like theirs; not at night.
-    develop: how far, uniform in its logarithm, see `Darkening`.
+    retouched: of a bright clip that is made brighter yet, as people like theirs; not at night.
+    lighten: how far, uniform in its logarithm: g of `Darkening.develop`.
+    contrast: that it gets with it, uniform: c of `Darkening.develop`.
     cast: of a strong cast of colour, at night less often; without, red and blue are off by a few
       percent.
     noise: of a noisy sensor.
@@ -156,11 +158,11 @@ def draw(
   lit, dark = kind.random(3), kind.random() >= untouched
   at_night, curved = dark and lit[0] < night, lit[1] < tone * (0.5 if lit[0] < night else 1)
   curve: Triple = (1.0, 1.0, 1.0)
-  factor, scene, lift = 1.0, None, 0.35
+  factor, scene = 1.0, None
   if at_night:
     scene = night_light.draw_night(light)
   elif dark and lit[2] < shade:
-    scene, lift = night_light.draw_shade(light), float(light.uniform(0.1, 0.4))
+    scene = night_light.draw_shade(light)
   if dark:
     bounds = night_exposure if at_night else tone_exposure if curved else exposure
     factor = ranges.log_uniform(kind, "exposure", bounds)
@@ -168,8 +170,11 @@ def draw(
       gamma = ranges.uniform(kind, "tone_gamma", tone_gamma)
       gamma = 1 + (gamma - 1) / 2 if at_night else gamma
       curve = (float(kind.uniform(0.9, 1)), float(kind.uniform(0.5, 1)), float(gamma))
-  lighter = ranges.log_uniform(light, "develop", develop)
-  lighter = lighter if dark and not at_night and light.random() < retouched else 1.0
+  developed = (
+    ranges.log_uniform(light, "lighten", lighten),
+    ranges.uniform(light, "contrast", contrast),
+  )
+  developed = developed if dark and not at_night and light.random() < retouched else (1.0, 0.0)
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
   quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
   crf = ranges.whole(codec, "h264_crf", h264_crf)
@@ -179,13 +184,12 @@ def draw(
   shakes = shake.random() < blurred
   length = ranges.uniform(shake, "blur_length", blur_length)
   return Darkening(
-    develop=lighter,
+    develop=developed,
     tone=curve,
     vivid=curved and float(kind.random()) < vivid,
     exposure=factor,
     cast=_cast(tint, cast * (0.4 if at_night else 1)) if dark else (1.0, 1.0, 1.0),
     night=scene,
-    lift=lift,
     drift=stops if changes else 0.0,
     drift_frames=period,
     drift_start=phase,

@@ -124,8 +124,8 @@ def draw_night(rng: np.random.Generator) -> NightLight:
 def draw_shade(rng: np.random.Generator) -> NightLight:
   """A scene without lamps that is lit unevenly: half in shade, or dark towards the corners."""
   return NightLight(
-    ambient=float(0.015 * 40 ** rng.uniform()),
-    side=float(rng.uniform(0.4, 1)) if rng.random() < 0.8 else 0.0,
+    ambient=float(0.1 * 6 ** rng.uniform()),
+    side=float(rng.uniform(0.4, 1)) if rng.random() < 0.7 else 0.0,
     angle=float(rng.uniform(0, 2 * np.pi)),
     edge=float(0.03 * 15 ** rng.uniform()),
     vignette=float(rng.uniform(0, 0.6)),

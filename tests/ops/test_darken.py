@@ -37,8 +37,9 @@ def _light(code):
 
 
 def test_a_bright_clip_is_developed_first_on_both_sides():
-  low, high = _apply(_grey(60), develop=2.0)
-  expected = 255 * (60 / 255) * 2 / (1 + 60 / 255)
+  low, high = _apply(_grey(60), develop=(2.0, 0.4))
+  light = 2 * (60 / 255) / (1 + 60 / 255)
+  expected = 255 * (0.6 * light + 0.4 * light**2 * (3 - 2 * light))
   for side in (low, high):
     np.testing.assert_allclose(side, expected, atol=0.6)
 
