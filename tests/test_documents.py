@@ -13,6 +13,7 @@ import pytest
 
 from experiments.run import flags
 from experiments.run.assemble import Run, settle_data
+from llve_jax.__main__ import MODULES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,6 +68,8 @@ def programs(line: str) -> Iterator[tuple[str, list[str]]]:
       yield words[place + 1], up_to_pipe(words[place + 2 :])
     elif word.rpartition("/")[2] == "tfds" and words[place + 1 : place + 2] == ["build"]:
       yield "tfds build", up_to_pipe(words[place + 2 :])
+    elif word == "llve" and place + 1 < len(words):
+      yield MODULES[words[place + 1]], up_to_pipe(words[place + 2 :])
 
 
 def up_to_pipe(words: list[str]) -> list[str]:
@@ -115,6 +118,7 @@ def defined(module: str) -> dict[str, str]:
 
 
 def test_commands_are_found() -> None:
+  assert "README.md:11 llve_jax.enhance" in map(str, OURS)
   assert len(OURS) > 25
   assert {"experiments.train", "experiments.plan", "llve_jax.enhance"} <= {c.program for c in OURS}
   assert [c.program for c in COMMANDS if c not in OURS].count("tfds build") >= 3

@@ -1,8 +1,10 @@
-"""Brightens a dark image or video.
+"""Brightens dark pictures and videos.
 
+  python -m llve_jax.enhance dark.mp4                                # dark_bright.mp4 beside it
   python -m llve_jax.enhance dark.mp4 bright.mp4                     # the network that ships
   python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
+  python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
 depend on the length. Frames larger than --tile are run in overlapping pieces.
@@ -12,13 +14,13 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 from llve_jax import methods
-from llve_jax.enhance import command
-from llve_jax.errors import run_main
+from llve_jax.enhance import command, many
+from llve_jax.errors import UserError, run_main
 from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
 
@@ -52,39 +54,58 @@ _ON_ERROR = flags.DEFINE_enum(
   "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
+_QUIET = flags.DEFINE_bool("quiet", False, "Say nothing but errors.")
+_JOBS = flags.DEFINE_integer("jobs", 1, "Of many files: how many at once, each in a process.")
+_OVERWRITE = flags.DEFINE_bool(
+  "overwrite", False, "Of many files: do those again whose results are there and newer."
+)
 
 
 def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
-  if len(argv) != 3:
-    raise app.UsageError(f"expected IN OUT, found {len(argv) - 1} paths: {' '.join(argv[1:])}")
   logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
-  signal.signal(signal.SIGTERM, _stop)
+  signal.signal(signal.SIGTERM, many.stop)
+  asked = many.plan(argv[1:])
+  options: dict[str, Any] = {
+    "model": _MODEL.value,
+    "side_by_side": _SIDE_BY_SIDE.value,
+    "tile": _TILE.value,
+    "batch": _BATCH.value,
+    "rows": _ROWS.value,
+    "depth": _DEPTH.value,
+    "ratio": _RATIO.value,
+    "sound": _SOUND.value,
+    "keep_interlaced": _KEEP_INTERLACED.value,
+    "on_error": _ON_ERROR.value,
+    "dry_run": _DRY_RUN.value,
+    "quiet": _QUIET.value,
+  }
   try:
-    enhanced = command.run(
-      argv[1],
-      argv[2],
-      model=_MODEL.value,
-      side_by_side=_SIDE_BY_SIDE.value,
-      tile=_TILE.value,
-      batch=_BATCH.value,
-      rows=_ROWS.value,
-      depth=_DEPTH.value,
-      ratio=_RATIO.value,
-      sound=cast(Any, _SOUND.value),
-      keep_interlaced=_KEEP_INTERLACED.value,
-      on_error=cast(Any, _ON_ERROR.value),
-      dry_run=_DRY_RUN.value,
-    )
+    if isinstance(asked, many.Job):
+      done: object = command.run(asked.source, asked.target, **options)
+    else:
+      done = _many(asked, options)
   except KeyboardInterrupt:
-    print(f"stopped: {argv[2]} was not written", file=sys.stderr)
+    what = asked.target if isinstance(asked, many.Job) else "what was not finished"
+    print(f"stopped: {what} was not written", file=sys.stderr)
     sys.exit(130)
-  print(enhanced)
+  if not _QUIET.value:
+    print(done)
+  if isinstance(done, many.Outcome) and done.failed:
+    if _QUIET.value:
+      print(done, file=sys.stderr)
+    sys.exit(1)
 
 
-def _stop(*_: Any) -> None:
-  """Lets a terminated run clear its temporary file away, as an interrupted one does."""
-  raise KeyboardInterrupt
+def _many(jobs: list[many.Job], options: dict[str, Any]) -> many.Outcome:
+  if _DRY_RUN.value:
+    raise UserError("--dry_run: takes one video, found several inputs")
+  further: dict[str, Any] = {"say": _nothing} if _QUIET.value else {}
+  return many.run(jobs, options, at_once=_JOBS.value, overwrite=_OVERWRITE.value, **further)
+
+
+def _nothing(text: str) -> None:
+  del text
 
 
 if __name__ == "__main__":

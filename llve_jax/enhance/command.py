@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def run(
   keep_interlaced: bool = False,
   on_error: OnError = "stop",
   dry_run: bool = False,
+  quiet: bool = False,
 ) -> Enhanced | Plan:
   """Enhances an image or a video file into another; says on stderr what it does.
 
@@ -52,12 +54,14 @@ def run(
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
     dry_run: returns the plan for a video and does nothing.
+    quiet: says nothing.
 
   Raises:
     UserError: anything a user can put right; nothing is written then.
   """
   if (tile is not None and tile < 1) or (batch is not None and batch < 1):
     raise UserError(f"--tile and --batch must be at least 1, got tile {tile}, batch {batch}")
+  say = _nothing if quiet else _say
   kind = check_paths(source, target)
   raw = Path(source).suffix.lower() in RAW_SUFFIXES
   if ratio is not None and not (raw and ratio > 0):
@@ -74,7 +78,7 @@ def run(
       method = load()
       if method.takes != "srgb":
         return _raw_still(
-          source, target, model, method, depth=depth, ratio=ratio, side_by_side=side_by_side
+          source, target, model, method, say, depth=depth, ratio=ratio, side_by_side=side_by_side
         )
       if ratio is not None:
         raise UserError(
@@ -83,7 +87,8 @@ def run(
     picture = read_picture(source)
     bits = bits_of(source, target, 8 * picture.itemsize, depth)
     beside = picture if side_by_side else None
-    method = _ready(model, method if raw else load(), *picture.shape[:2])
+    height, width = picture.shape[:2]
+    method = _ready(model, method if raw else load(), height, width, say)
     return enhance_picture(
       picture, target, method, bits=bits, exif=read_exif(source), beside=beside
     )
@@ -99,13 +104,13 @@ def run(
   if dry_run:
     return plan
   for word in plan.words:
-    _say(f"{source}: {word}")
+    say(f"{source}: {word}")
   return enhance_video(
     plan,
-    _ready(model, load(), info.height, info.width),
+    _ready(model, load(), info.height, info.width, say),
     on_error=on_error,
     side_by_side=side_by_side,
-    progress=partial(show_progress, total=info.expected_frames),
+    progress=iter if quiet else partial(show_progress, total=info.expected_frames),
   )
 
 
@@ -114,6 +119,7 @@ def _raw_still(
   target: str | os.PathLike[str],
   model: str,
   method: Method,
+  say: Callable[[str], None],
   *,
   depth: int | None,
   ratio: float | None,
@@ -127,7 +133,8 @@ def _raw_still(
   ratio = find_ratio(raw) if ratio is None else ratio
   light = light_of(raw, method.takes, ratio)
   still = RawStill(method, raw, ratio)
-  _tell(model, still, *light.shape[:2])
+  height, width = light.shape[:2]
+  _tell(model, still, height, width, say)
   beside = read_picture(source) if side_by_side else None
   return enhance_picture(light, target, still, bits=bits, exif=read_exif(source), beside=beside)
 
@@ -144,20 +151,26 @@ def _load(model: str, *, tile: int | None, batch: int | None, rows: int) -> Meth
   return methods.load(model, tile=tile, batch=batch, rows=rows)
 
 
-def _ready(model: str, method: Method, height: int, width: int) -> Method:
+def _ready(
+  model: str, method: Method, height: int, width: int, say: Callable[[str], None]
+) -> Method:
   """The method for sRGB frames of that size, told on stderr."""
   if method.takes != "srgb":
     from llve_jax.methods.light import Undeveloped
 
     method = Undeveloped(method)
-  _tell(model, method, height, width)
+  _tell(model, method, height, width, say)
   return method
 
 
-def _tell(model: str, method: Method, height: int, width: int) -> None:
+def _tell(model: str, method: Method, height: int, width: int, say: Callable[[str], None]) -> None:
   about = method.about(height, width)
   if about != method.name:
-    _say(f"{model}: {about}; compiling, once (the next run is faster) ...")
+    say(f"{model}: {about}; compiling, once (the next run is faster) ...")
+
+
+def _nothing(text: str) -> None:
+  del text
 
 
 def _say(text: str) -> None:

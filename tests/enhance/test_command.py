@@ -179,11 +179,13 @@ def test_no_model_takes_the_network_that_ships(clip, tmp_path):
   assert after > before
 
 
-def test_wrong_number_of_paths_shows_the_usage(tmp_path):
-  done = main("only_one.mp4", cwd=tmp_path)
-  assert done.returncode != 0
-  assert "expected IN OUT, found 1 path" in done.stdout + done.stderr
-  assert "--model" in done.stdout + done.stderr
+def test_no_path_is_refused_and_one_goes_beside_the_input(clip, tmp_path):
+  done = main(cwd=tmp_path)
+  assert done.returncode == 2
+  assert "expected IN, IN OUT or IN ... FOLDER, found no path" in done.stderr
+  done = main("dark.mp4", "--model=input", "--quiet", cwd=tmp_path)
+  assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+  assert read_info(tmp_path / "dark_bright.mp4").expected_frames == 12
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
