@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+_ROUNDING = 1e-6  # of a cost, relative to 1 and to itself: a few units of float32's last place
+
 Maps = Float[Array, "b h w c"]
 Vectors = Float[Array, "b n c"]
 
@@ -68,7 +70,7 @@ def nearest(
   """For each p_i the index j of least |p_i - q_j|^2 / 2 + spatial_weight * |places_i - places_j|.
 
   For unit vectors the first part is 1 - cos; with `root` it is |p_i - q_j|. The first of several
-  equal minima wins.
+  minima wins that are equal up to a rounding.
   """
   count = p.shape[0]
   blocks = -(-count // min(block, count))
@@ -87,14 +89,16 @@ def nearest(
     down, across = (places[:, None, axis] - places_block[None, :, axis] for axis in (0, 1))
     apart = jnp.sqrt(jnp.square(down) + jnp.square(across))
     # argmin in two passes: on CPUs XLA makes it a scalar loop, three times slower. The barrier has
-    # both passes read one stored table; computed twice, roundings could differ and none be least.
+    # both passes read one stored table. A compiler may drop it and compute the table twice; so that
+    # one is found then too, what is greater by a rounding counts as least.
     difference = half[None] - _dot(p, q_block)
     if root:
       difference = jnp.sqrt(2.0 * jnp.maximum(own + difference, 0.0))
     cost = lax.optimization_barrier(difference + spatial_weight * apart)
     least = jnp.min(cost, axis=1)
     column = lax.broadcasted_iota(jnp.int32, cost.shape, 1)
-    where = jnp.min(jnp.where(cost <= least[:, None], column, size - 1), axis=1)
+    rounding = _ROUNDING * (1.0 + jnp.abs(least) + own[:, 0])
+    where = jnp.min(jnp.where(cost <= (least + rounding)[:, None], column, size - 1), axis=1)
     better = least < best[0]
     return (jnp.where(better, least, best[0]), jnp.where(better, first + where, best[1])), None
 

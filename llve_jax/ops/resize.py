@@ -192,15 +192,15 @@ def transposed_conv3_double(
 def max_pool_half(images: Images) -> Float[Array, "n h//2 w//2 c"]:
   """2 x 2 maximum with stride 2; an odd last row or column is dropped.
 
-  Two strided maxima instead of `reduce_window`: the same values and gradients (of equal ones the
-  first has it, row by row), and a backward pass that takes a twentieth of the time on a CPU.
+  Two strided maxima instead of `reduce_window`: the same values, and a backward pass that takes a
+  twentieth of the time on a CPU. Ties share the gradient.
   """
-  return _max_of_pairs(_max_of_pairs(images, 2), 1)
+  return _max_of_pairs(_max_of_pairs(images, 1), 2)
 
 
 def max_pool3_half(images: Float[Array, "n 2*h 2*w c"]) -> Float[Array, "n h w c"]:
   """3 x 3 maximum with stride 2 and padding 1, of even sides; PyTorch's MaxPool2d(3, 2, 1)."""
-  return _max_of_threes(_max_of_threes(images, 2), 1)
+  return _max_of_threes(_max_of_threes(images, 1), 2)
 
 
 def _max_of_threes(images: Array, axis: int) -> Array:

@@ -128,11 +128,9 @@ def test_transposed_convolution_is_tensorflows(size):
   np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("size", [(2, 2), (6, 8), (5, 7)])
-def test_pooling_and_its_gradient_are_tensorflows(size, ties):
+def test_pooling_and_its_gradient_are_tensorflows(size):
   x = images(2, *size, 3)
-  x = np.round(2 * x) if ties else x
   weight = images(2, size[0] // 2, size[1] // 2, 3, seed=1)
   with tf.GradientTape() as tape:
     tape.watch(watched := tf.constant(x))
