@@ -38,7 +38,8 @@ def test_it_equals_the_network_on_any_size(loaded, network, size):
 
 
 def test_the_result_is_clipped(loaded):
-  found = loaded(tf.constant(40 * clips(1, 1, 16, 16)))["clip"].numpy()
+  enhance = loaded.signatures["serving_default"]
+  found = enhance(clip=tf.constant(40 * clips(1, 1, 16, 16)))["clip"].numpy()
   assert (found.min(), found.max()) == (0, 1)
 
 
