@@ -6,6 +6,7 @@ alone. Signatures: `serving_default` on clips [1, t, h, w, c]; of a network that
 """
 
 import functools
+import importlib.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from llve_jax.ops.frames import to_unit
 from llve_jax.zoo.trained import Trained
 
 NAME = "model.tflite"
+RUNTIME = "ai_edge_litert"
 RUNNER = Path(__file__).with_name("litert_runner.py")
 SNIPPET = """\
   from ai_edge_litert.interpreter import Interpreter
@@ -33,8 +35,16 @@ SNIPPET = """\
 
 
 def prepare(network: Trained, options: Options) -> list[Probe]:
-  """What the export is tried on; raises `UserError` where it cannot be written as asked for."""
+  """What the export is tried on.
+
+  Raises:
+    UserError: it cannot be written as asked for, or nothing is installed that would run it.
+  """
   size = check_fixed(options, "litert", network.traits)
+  if importlib.util.find_spec(RUNTIME) is None:
+    raise UserError(
+      f"--format=litert needs {RUNTIME}, which is not installed; pip install 'llve_jax[export]'"
+    )
   return fixed_size(network.traits, (1, *size), _real(network, options))
 
 
