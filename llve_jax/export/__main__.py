@@ -4,9 +4,10 @@
   python -m llve_jax.export --model=/tmp/run /tmp/program --format=stablehlo
   python -m llve_jax.export --model=night /tmp/phone --format=litert --size=640x360
 
---precision=float16 halves the last one, --precision=int8 --calibrate=VIDEO quarters it. OUT is a
-folder, replaced only if it is an older export. What is written has been run in a fresh process and
-equals the network to 1e-5 (with fewer bits: by PSNR); otherwise nothing is written.
+--precision=float16 halves the last one; --precision=int8 --calibrate=VIDEO is for networks that do
+not stream. OUT is a folder, replaced only if it is an older export. What is written has been run in
+a fresh process and equals the network to 1e-5 (with fewer bits: by PSNR); otherwise nothing is
+written.
 """
 
 import os

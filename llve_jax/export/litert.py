@@ -10,15 +10,13 @@ import importlib.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 
 from llve_jax.errors import UserError
 from llve_jax.export import saved_model, signatures
 from llve_jax.export.options import Options, check_fixed, real_frames
-from llve_jax.export.probes import Probe, fixed_size
+from llve_jax.export.probes import Probe, fixed_size, scene
 from llve_jax.export.quiet import needs, quiet, silent
 from llve_jax.export.signatures import Arrays, Signature
 from llve_jax.ops.frames import to_unit
@@ -41,6 +39,11 @@ def prepare(network: Trained, options: Options) -> list[Probe]:
     UserError: it cannot be written as asked for, or nothing is installed that would run it.
   """
   size = check_fixed(options, "litert", network.traits)
+  if options.precision == "int8" and network.traits.streaming:
+    raise UserError(
+      f"--precision=int8: TensorFlow's converter crashes on networks that stream, as "
+      f"{network.name} does; choose --precision=float16"
+    )
   if importlib.util.find_spec(RUNTIME) is None:
     raise UserError(
       f"--format=litert needs {RUNTIME}, which is not installed; pip install 'llve_jax[export]'"
@@ -73,7 +76,7 @@ def write(network: Trained, folder: Path, options: Options) -> list[str]:
     if options.precision == "float16":
       converter.target_spec.supported_types = [tf.float16]
     if options.precision == "int8":
-      converter.representative_dataset = functools.partial(_examples, network, options, offered)
+      converter.representative_dataset = functools.partial(_examples, network, options, offered[0])
     try:
       with silent():
         content = converter.convert()
@@ -93,22 +96,17 @@ def _real(network: Trained, options: Options) -> np.ndarray | None:
 
 
 def _examples(
-  network: Trained, options: Options, offered: tuple[Signature, ...]
+  network: Trained, options: Options, offered: Signature
 ) -> Iterator[tuple[str, Arrays]]:
-  """(signature, inputs) from the video, by which the converter sets the ranges of int8."""
+  """(signature, inputs) by which the converter sets the ranges of int8.
+
+  The video, and a scene with a lamp: a dark video may hold nothing bright, and what lies beyond the
+  ranges is cut off.
+  """
   real = _real(network, options)
   assert real is not None, "checked by `check_fixed`"
   clip = to_unit(real)[None]
-  run = {each.name: jax.jit(each.apply) for each in offered}
-  if not network.traits.streaming:
-    length = offered[0].inputs["clip"].shape[1]
-    for first in range(clip.shape[1] - length + 1):
-      yield "serving_default", {"clip": clip[:, first : first + length]}
-    return
-  yield "start", {"frame": clip[:, 0]}
-  result = run["start"](network.variables, {"frame": clip[:, 0]})
-  for index in range(1, clip.shape[1]):
-    carry = {name: np.asarray(value) for name, value in result.items() if name != "frame"}
-    given: dict[str, Any] = {"frame": clip[:, index], **carry}
-    yield "next", given
-    result = run["next"](network.variables, given)
+  length = offered.inputs["clip"].shape[1]
+  for each in (clip, scene(clip.shape[:4], network.traits)):
+    for first in range(each.shape[1] - length + 1):
+      yield offered.name, {"clip": each[:, first : first + length]}
