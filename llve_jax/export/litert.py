@@ -62,6 +62,14 @@ def write(network: Trained, folder: Path, options: Options) -> list[str]:
   """
   size = check_fixed(options, "litert", network.traits)
   offered = signatures.of(network, (1, *size))
+  content = converted(network, offered, options)
+  folder.mkdir()
+  (folder / NAME).write_bytes(content)
+  return [*map(str, offered)]
+
+
+def converted(network: Trained, offered: tuple[Signature, ...], options: Options) -> bytes:
+  """The signatures, of fixed sizes, as one LiteRT file; raises as `write`."""
   with needs("LiteRT"), quiet(), tempfile.TemporaryDirectory() as temporary:
     import tensorflow as tf
 
@@ -79,15 +87,12 @@ def write(network: Trained, folder: Path, options: Options) -> list[str]:
       converter.representative_dataset = functools.partial(_examples, network, options, offered[0])
     try:
       with silent():
-        content = converter.convert()
+        return bytes(converter.convert())
     except Exception as error:  # its own classes are private
       raise UserError(
         f"TensorFlow cannot convert {network.name} to LiteRT: {str(error).strip()[:600]}; nothing "
         "was written, export it as saved_model"
       ) from error
-  folder.mkdir()
-  (folder / NAME).write_bytes(content)
-  return [*map(str, offered)]
 
 
 def _real(network: Trained, options: Options) -> np.ndarray | None:

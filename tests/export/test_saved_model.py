@@ -69,7 +69,9 @@ def test_no_file_tells_where_it_was_made(folder):
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_tensorflow_lite_can_convert_it(folder, network):
   """With builtin operations alone and every size open, as a phone needs it."""
-  content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+  content = tf.lite.TFLiteConverter.from_saved_model(
+    str(folder), signature_keys=["serving_default"]
+  ).convert()
   interpreter = tf.lite.Interpreter(model_content=content)
   place = interpreter.get_input_details()[0]["index"]
   for size in ((1, 1, 9, 16), (2, 1, 3, 1)):
