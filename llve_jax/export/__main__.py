@@ -26,7 +26,7 @@ _MODEL = flags.DEFINE_string(
 )
 _FORMAT = flags.DEFINE_string("format", "saved_model", f"One of: {', '.join(sorted(FORMATS))}.")
 _SIZE = flags.DEFINE_string(
-  "size", None, "WIDTHxHEIGHT of the frames, for formats of fixed size (litert)."
+  "size", None, "WIDTHxHEIGHT of the frames, for formats of fixed size (litert, onnx)."
 )
 _FRAMES = flags.DEFINE_integer(
   "frames", None, "Length of the clips, for formats of fixed size; without: what the network needs."

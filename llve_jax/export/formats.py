@@ -9,7 +9,7 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from llve_jax.errors import UserError
-from llve_jax.export import litert, manifest, parity, saved_model, stablehlo
+from llve_jax.export import litert, manifest, onnx_file, parity, saved_model, stablehlo
 from llve_jax.export.options import Options
 from llve_jax.export.probes import Probe
 from llve_jax.io.atomic import replacing
@@ -38,6 +38,7 @@ class Format:
 
 FORMATS: dict[str, Format] = {
   "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET),
+  "onnx": Format(onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET),
   "saved_model": Format(
     saved_model.prepare, saved_model.write, saved_model.RUNNER, saved_model.SNIPPET
   ),

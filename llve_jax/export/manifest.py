@@ -19,7 +19,7 @@ from llve_jax.zoo.trained import Trained
 
 NAME = "llve_jax.json"
 CARD = "MODEL_CARD.md"
-_PACKAGES = ("jax", "jaxlib", "tensorflow", "orbax-export", "ai-edge-litert", "flax")
+_PACKAGES = ("jax", "jaxlib", "tensorflow", "orbax-export", "ai-edge-litert", "tf2onnx", "flax")
 
 
 def add_card(folder: Path, shipped: str | None) -> None:

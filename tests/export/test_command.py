@@ -58,7 +58,7 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   ("arguments", "message"),
   [
     (("--model={run}",), "expected one path, OUT; found 0"),
-    (("--model={run}", "--format=coreml", "{out}"), "known: litert, saved_model, stablehlo"),
+    (("--model={run}", "--format=coreml", "{out}"), "known: litert, onnx, saved_model, stablehlo"),
   ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, message):

@@ -82,7 +82,9 @@ def test_the_folder_must_exist_and_be_writable(tmp_path, monkeypatch):
 
 
 def test_an_unknown_format_lists_the_known(tmp_path, gain):
-  with pytest.raises(UserError, match=r"called 'coreml'; known: litert, saved_model, stablehlo"):
+  with pytest.raises(
+    UserError, match=r"called 'coreml'; known: litert, onnx, saved_model, stablehlo"
+  ):
     formats.export(gain, tmp_path / "out", "coreml")
 
 
