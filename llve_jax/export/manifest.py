@@ -52,6 +52,8 @@ def of(
   return {
     "format": format,
     "precision": options.precision,
+    "size": f"{options.size[1]}x{options.size[0]}" if options.size else None,  # None: any
+    "calibrated_by": Path(options.video).name if options.video else None,
     "signatures": signatures,
     "input": {
       "kind": traits.input_kind,

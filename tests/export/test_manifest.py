@@ -27,6 +27,7 @@ def test_a_shipped_network_brings_its_card_and_licence(tmp_path, network, name):
   assert weights["licence"] == SHIPPED[name].licence
   assert weights["research_only"] == (name == "night-research")
   assert name in (tmp_path / weights["card"]).read_text()
+  assert (said["size"], said["calibrated_by"], said["precision"]) == (None, None, "float32")
   assert list(said["files"]) == [manifest.CARD]
   assert said["parity"]["trials"]["clips"]["psnr"] is None  # JSON knows no infinity
   assert said["versions"].keys() >= {"llve_jax", "jax", "tensorflow"}
