@@ -14,8 +14,15 @@ TENSORFLOW = "tensorflow>=2.21"  # older ones cannot load what this JAX exports
 EXTRAS = {
   # `tfds build` of the data sets; the command itself fails without apache-beam and mlcroissant
   "tfds": [TENSORFLOW, "apache-beam>=2.65", "mlcroissant>=1.0", "scikit-video>=1.1.11"],
-  # SavedModel
-  "export": [TENSORFLOW, "orbax-export>=0.0.8"],
+  # SavedModel; LiteRT, ONNX and what runs them
+  "export": [
+    TENSORFLOW,
+    "orbax-export>=0.0.8",
+    "ai-edge-litert>=2.3",
+    "onnx>=1.23",
+    "onnxruntime>=1.32",
+    "tf2onnx>=1.17",
+  ],
   # pages of experiments.report
   "report": ["jinja2>=3.1", "matplotlib>=3.10"],
   "tpu": ["jax[tpu]>=0.10"],

@@ -124,8 +124,15 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_other(tmp_path: Path, n
 
 # What may write without: where nobody looks before it is renamed, or by its nature grows.
 ELSEWHERE = {
-  "llve_jax/export/saved_model.py": "in the folder that `formats` renames, and to /dev/null",
+  "llve_jax/export/litert.py": "in the folder that `formats` renames",
+  "llve_jax/export/litert_runner.py": "a process of its own, in a temporary folder",
+  "llve_jax/export/onnx_file.py": "in a temporary folder",
+  "llve_jax/export/onnx_runner.py": "a process of its own, in a temporary folder",
+  "llve_jax/export/quiet.py": "/dev/null",
+  "llve_jax/export/saved_model.py": "in the folder that `formats` renames",
   "llve_jax/export/saved_model_runner.py": "a process of its own, in a temporary folder",
+  "llve_jax/export/stablehlo.py": "in the folder that `formats` renames",
+  "llve_jax/export/stablehlo_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/parity.py": "in a temporary folder",
   "llve_jax/io/video/plan.py": "/dev/null",
   "llve_jax/io/video/writer.py": "leaves `replacing` in `__exit__`; tried above",

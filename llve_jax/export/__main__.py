@@ -1,10 +1,13 @@
-"""Writes a trained network in a format that runs without JAX.
+"""Writes a network in a format that runs without this package.
 
-  python -m llve_jax.export --model=MODEL OUT [--format=saved_model]
+  python -m llve_jax.export --model=night /tmp/saved_model
+  python -m llve_jax.export --model=/tmp/run /tmp/program --format=stablehlo
+  python -m llve_jax.export --model=night /tmp/phone --format=litert --size=640x360
 
-MODEL is the folder of a training run, or a weights file. OUT is replaced only if it is an older
-export. What is written has been run in a fresh process and equals the network to 1e-5; otherwise
-nothing is written.
+--precision=float16 halves the last one; --precision=int8 --calibrate=VIDEO is for networks that do
+not stream. OUT is a folder, replaced only if it is an older export. What is written has been run in
+a fresh process and equals the network to 1e-5 (with fewer bits: by PSNR); otherwise nothing is
+written.
 """
 
 import os
@@ -16,9 +19,24 @@ from absl import flags
 from llve_jax.errors import UserError, run_main
 from llve_jax.export import command
 from llve_jax.export.formats import FORMATS
+from llve_jax.export.options import PRECISIONS
 
-_MODEL = flags.DEFINE_string("model", None, "The folder of a training run, or a weights file.")
+_MODEL = flags.DEFINE_string(
+  "model", None, "A shipped network by its name, a weights file, or the folder of a training run."
+)
 _FORMAT = flags.DEFINE_string("format", "saved_model", f"One of: {', '.join(sorted(FORMATS))}.")
+_SIZE = flags.DEFINE_string(
+  "size", None, "WIDTHxHEIGHT of the frames, for formats of fixed size (litert, onnx)."
+)
+_FRAMES = flags.DEFINE_integer(
+  "frames", None, "Length of the clips, for formats of fixed size; without: what the network needs."
+)
+_PRECISION = flags.DEFINE_string(
+  "precision", "float32", f"Of litert, one of: {', '.join(PRECISIONS)}."
+)
+_CALIBRATE = flags.DEFINE_string(
+  "calibrate", None, "A dark video: int8 is calibrated by it, and any export compared on it."
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -28,7 +46,16 @@ def main(argv: Sequence[str]) -> None:
   # An export needs no accelerator: leave it alone, also TensorFlow.
   jax.config.update("jax_platforms", "cpu")
   os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-  print(command.run(argv[1], model=_MODEL.value, format=_FORMAT.value))
+  said = command.run(
+    argv[1],
+    model=_MODEL.value,
+    format=_FORMAT.value,
+    size=_SIZE.value,
+    frames=_FRAMES.value,
+    precision=_PRECISION.value,
+    calibrate=_CALIBRATE.value,
+  )
+  print(said)
 
 
 if __name__ == "__main__":

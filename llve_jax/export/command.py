@@ -5,18 +5,31 @@ from pathlib import Path
 
 from llve_jax.errors import UserError
 from llve_jax.export.formats import check_destination, export, known_format
-from llve_jax.export.parity import size_text
+from llve_jax.export.options import Options, parse_size
 from llve_jax.methods.classic import CLASSIC
-from llve_jax.zoo import trained
+from llve_jax.zoo import shipped, trained
 
 
-def run(out: str, *, model: str | os.PathLike[str] | None, format: str = "saved_model") -> str:
+def run(
+  out: str,
+  *,
+  model: str | os.PathLike[str] | None,
+  format: str = "saved_model",
+  size: str | None = None,
+  frames: int | None = None,
+  precision: str = "float32",
+  calibrate: str | None = None,
+) -> str:
   """Exports a network and says what was written.
 
   Args:
     out: where to.
-    model: the folder of a training run, or a weights file.
+    model: a shipped network by its name, a weights file, or the folder of a training run.
     format: key of `FORMATS`.
+    size: WIDTHxHEIGHT, for formats of fixed size.
+    frames: as `Options`.
+    precision: as `Options`.
+    calibrate: a video, `Options.video`.
 
   Raises:
     UserError: bad input, or an export that differs from the network.
@@ -24,21 +37,44 @@ def run(out: str, *, model: str | os.PathLike[str] | None, format: str = "saved_
   # What costs nothing to check comes first: an export takes a minute.
   chosen = known_format(format)
   path = check_destination(out)
+  options = Options(parse_size(size), frames, precision, calibrate)
   if not model:
-    raise UserError("no network given; pass --model=DIR, the folder of a training run")
+    raise UserError(
+      "no network given; pass --model=NAME|FILE|DIR: a shipped network, a weights file, or the "
+      "folder of a training run"
+    )
   if os.fspath(model) in CLASSIC:
     raise UserError(f"{model} is a method without learning; only networks can be exported")
   network = trained.load(model)
-  found = export(network, path, format)
-  size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+  name = str(model) if shipped.is_name(model) else None
+  written = export(network, path, format, options, shipped=name)
+  found = written.parity
+  length = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+  low, high = network.traits.value_range
+  first = written.signatures[0].partition(":")[0]
   return "\n".join(
     [
-      f"wrote {out}: {network.name} as {format}, {size / 2**20:.1f} MiB",
-      f"signature {chosen.signature}",
-      f"largest difference to the network {found.largest:.1e} (allowed: {found.allowed:.1e}), "
-      "measured in a fresh process without JAX:",
-      *(f"  clips of {size_text(key)}: {value:.1e}" for key, value in found.differences.items()),
+      f"wrote {out}: {name or network.name} as {format}, {precision}, {length / 2**20:.1f} MiB",
+      *(f"signature {line}" for line in written.signatures),
+      f"values of float32 inputs are {network.traits.input_kind} in [{low:g}, {high:g}]",
+      f"difference to the network (allowed: {found.criterion}), measured in a fresh process "
+      "without this package:",
+      *(
+        f"  {trial.name}: largest {trial.largest:.1e}, mean {trial.mean:.1e}, "
+        f"PSNR {trial.psnr:.1f} dB"
+        for trial in found.trials
+      ),
+      *(
+        f"{milliseconds:.1f} ms a frame here with {threads} thread(s)"
+        for threads, milliseconds in found.milliseconds.items()
+      ),
       "to use it:",
-      chosen.snippet.format(path=out),
+      chosen.snippet.format(
+        path=out, channels=network.traits.channels, signature=first, given=_given(first)
+      ),
     ]
   )
+
+
+def _given(signature: str) -> str:
+  return "frame" if signature == "start" else "clip"

@@ -5,18 +5,17 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-import llve_jax
 from llve_jax.errors import UserError
-from llve_jax.export import parity, saved_model
+from llve_jax.export import litert, manifest, onnx_file, parity, saved_model, stablehlo
+from llve_jax.export.options import Options
+from llve_jax.export.probes import Probe
 from llve_jax.io.atomic import replacing
 from llve_jax.zoo.trained import Trained
 
-CARD = "llve_jax.json"
+CARD = manifest.NAME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,23 +23,35 @@ class Format:
   """How one format is written, run and used.
 
   Attributes:
-    write: writes an network to a path that does not exist yet.
+    prepare: what an export is tried on; refuses what cannot be written, before anything costs time.
+    write: writes a network to a path that does not exist yet; returns a line for each signature.
     runner: script that runs the export in a fresh process (see `parity.measure`).
-    signature: one line: inputs and outputs.
-    snippet: lines that load it, with `{path!r}` for where it is.
+    snippet: lines that load it, with `{path!r}` for where it is, `{channels}` for those of a frame,
+      and the first `{signature}` and what it is `{given}`.
   """
 
-  write: Callable[[Trained, Path], None]
+  prepare: Callable[[Trained, Options], list[Probe]]
+  write: Callable[[Trained, Path, Options], list[str]]
   runner: Path
-  signature: str
   snippet: str
 
 
 FORMATS: dict[str, Format] = {
+  "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET),
+  "onnx": Format(onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET),
   "saved_model": Format(
-    saved_model.write, saved_model.RUNNER, saved_model.SIGNATURE, saved_model.SNIPPET
+    saved_model.prepare, saved_model.write, saved_model.RUNNER, saved_model.SNIPPET
   ),
+  "stablehlo": Format(stablehlo.prepare, stablehlo.write, stablehlo.RUNNER, stablehlo.SNIPPET),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+  """What has been written: its signatures, a line each, and how far it is from the network."""
+
+  signatures: list[str]
+  parity: parity.Parity
 
 
 def known_format(name: str) -> Format:
@@ -74,31 +85,43 @@ def check_destination(out: str | os.PathLike[str]) -> Path:
 
 
 def export(
-  network: Trained, out: str | os.PathLike[str], format: str = "saved_model"
-) -> parity.Parity:
+  network: Trained,
+  out: str | os.PathLike[str],
+  format: str = "saved_model",
+  options: Options | None = None,
+  *,
+  shipped: str | None = None,
+) -> Written:
   """Writes a network in a format, unless it differs there from what it does here.
 
-  The network is exported in float32, whatever type it was trained in. An older export at `out` is
-  replaced. Beside the format's own files the folder holds `llve_jax.json`: which network it is,
-  where its weights come from, and how far it differs.
+  The network is exported in float32, whatever type it was trained in, unless `options` ask for
+  fewer bits. An older export at `out` is replaced. Beside the format's own files the folder holds
+  `llve_jax.json` (`llve_jax.export.manifest`), and the model card of a shipped network.
 
-  Returns:
-    How far the export is from the network.
+  Args:
+    network: the network.
+    out: where to.
+    format: key of `FORMATS`.
+    options: what else one may choose.
+    shipped: the name of the network, if it is one that is shipped.
 
   Raises:
-    UserError: unknown format, bad `out`, missing package, or an export that differs or fails; then
-      nothing is left on disk and an older export stays.
+    UserError: unknown format, bad `out` or `options`, missing package, or an export that differs or
+      fails; then nothing is left on disk and an older export stays.
   """
+  options = options or Options()
   chosen = known_format(format)
   path = check_destination(out)
   network = in_float32(network)
+  probes = chosen.prepare(network, options)
   with replacing(path) as temporary:
-    chosen.write(network, temporary)
-    found = parity.measure(network, temporary, chosen.runner)
+    signatures = chosen.write(network, temporary, options)
+    found = parity.measure(network, temporary, chosen.runner, probes, options.precision)
     found.check()
-    card = _card(network, format, chosen, found)
-    (temporary / CARD).write_text(json.dumps(card, indent=2, default=str) + "\n")
-  return found
+    manifest.add_card(temporary, shipped)
+    said = manifest.of(network, format, options, signatures, found, temporary, shipped)
+    (temporary / CARD).write_text(json.dumps(said, indent=2, default=str) + "\n")
+  return Written(signatures, found)
 
 
 def in_float32(network: Trained) -> Trained:
@@ -106,15 +129,3 @@ def in_float32(network: Trained) -> Trained:
   if not hasattr(network.module, "dtype"):
     return network
   return dataclasses.replace(network, module=network.module.clone(dtype=jnp.float32))
-
-
-def _card(network: Trained, format: str, chosen: Format, found: parity.Parity) -> dict[str, Any]:
-  return {
-    "format": format,
-    "signature": chosen.signature,
-    "network": network.name,
-    "kwargs": network.kwargs,
-    "origin": network.origin,
-    "versions": {"llve_jax": llve_jax.__version__, "jax": jax.__version__},
-    "max_difference": {parity.size_text(size): value for size, value in found.differences.items()},
-  }

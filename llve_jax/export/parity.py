@@ -11,24 +11,42 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from llve_jax.errors import UserError
+from llve_jax.export.probes import Probe
 from llve_jax.methods.compiled import pure
+from llve_jax.ops.frames import to_8_bit, to_unit
 from llve_jax.zoo.trained import Trained
 
-Size = tuple[int, int, int, int]
-
-# Odd sides, sides below every stride, several clips, several frames.
-SIZES: tuple[Size, ...] = ((1, 1, 33, 47), (2, 1, 48, 31), (1, 2, 5, 3), (2, 2, 64, 64))
 TOLERANCE = 1e-5
 WORST_ROUNDING = 1e-3  # a quarter of an 8-bit step: what is more is no rounding
+STEP = 1 / 255  # what lies between two 8-bit values is rounded to either
+LEAST_PSNR = {"float16": 50.0, "int8": 30.0}  # dB against the model
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+  """How far an export is from its model on one probe, in the units of the output.
+
+  Attributes:
+    name: of the probe.
+    largest: absolute difference.
+    mean: absolute difference.
+    psnr: in dB, infinite where nothing differs.
+    eight_bits: whether the outputs were rounded to 8 bits.
+  """
+
+  name: str
+  largest: float
+  mean: float
+  psnr: float
+  eight_bits: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,18 +54,22 @@ class Parity:
   """How far an export is from its model.
 
   Attributes:
-    differences: the largest absolute difference for each size, in the units of the output.
+    trials: one for each probe.
     rounding: the largest change of the model's own result when each weight moves by one unit in the
       last place: what float32 leaves undecided.
+    precision: of the export.
+    milliseconds: that the export takes for a frame, by the number of threads; may be empty.
   """
 
-  differences: dict[Size, float]
+  trials: tuple[Trial, ...]
   rounding: float
+  precision: str = "float32"
+  milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
   @property
   def largest(self) -> float:
-    """The largest difference; not a number if any is none."""
-    return float(np.max(list(self.differences.values())))
+    """The largest difference of outputs that were not rounded; not a number if any is none."""
+    return float(np.max([trial.largest for trial in self.trials if not trial.eight_bits]))
 
   @property
   def allowed(self) -> float:
@@ -58,71 +80,102 @@ class Parity:
     """
     return max(TOLERANCE, min(3 * self.rounding, WORST_ROUNDING))
 
+  @property
+  def criterion(self) -> str:
+    """What is required, in words."""
+    least = LEAST_PSNR.get(self.precision)
+    return f"{self.allowed:.1e}" if least is None else f"PSNR {least:g} dB at least"
+
+  def passes(self, trial: Trial) -> bool:
+    """Whether a trial is near enough to the model for the type of the export."""
+    least = LEAST_PSNR.get(self.precision)
+    if least is not None:
+      return trial.psnr >= least
+    return trial.largest <= self.allowed + STEP * trial.eight_bits
+
   def check(self) -> None:
     """Refuses an export that differs from its model.
 
     Raises:
       UserError: some difference is above what is allowed, or is not a number.
     """
-    if not self.largest <= self.allowed:
-      size = max(self.differences, key=lambda key: np.nan_to_num(self.differences[key], nan=np.inf))
-      raise UserError(
-        f"the export differs from the network by {self.largest:.3g} on clips of {size_text(size)} "
-        f"(allowed: {self.allowed:.3g}), so nothing was written; check that the installed versions "
-        "of JAX and TensorFlow fit together"
-      )
-
-
-def probe(size: Size, seed: int) -> Float[np.ndarray, "b t h w 3"]:
-  """Random dark clips, from black at the left to 1/8 of the range at the right.
-
-  Dark, since that is what the networks are for: brighter ones drive them far beyond [0, 1], where
-  clipping hides what they compute.
-  """
-  noise = np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
-  exposure = np.linspace(0, 1 / 8, size[3] + 1, dtype=np.float32)[1:]
-  return noise * exposure[:, None]
+    failed = [trial for trial in self.trials if not self.passes(trial)]
+    if not failed:
+      return
+    worst = max(failed, key=lambda trial: np.nan_to_num(trial.largest, nan=np.inf))
+    advice = "check that the installed versions of JAX and TensorFlow fit together"
+    if self.precision != "float32":
+      advice = "choose --precision=float32"
+    raise UserError(
+      f"the export differs from the network by {worst.largest:.3g}, PSNR {worst.psnr:.1f} dB, on "
+      f"{worst.name} (allowed: {self.criterion}), so nothing was written; {advice}"
+    )
 
 
 def measure(
-  network: Trained, exported: Path, runner: Path, sizes: Sequence[Size] = SIZES
+  network: Trained,
+  exported: Path,
+  runner: Path,
+  probes: Sequence[Probe],
+  precision: str = "float32",
 ) -> Parity:
   """Compares an export with its model.
 
   Args:
     network: the model.
     exported: what was written from it.
-    runner: script `RUNNER EXPORTED INPUTS.npz OUTPUTS.npz` that applies the export to each input.
-    sizes: clips, frames, rows and columns of each trial.
+    runner: script `RUNNER EXPORTED INPUTS.npz OUTPUTS.npz` that applies the export to each input,
+      whose name is that of `Probe.way`, behind its number and a blank; outputs have the same names,
+      and "milliseconds N" are those of a frame with N threads.
+    probes: what it is tried on.
+    precision: of the export.
 
   Raises:
     UserError: the export does not run, or its output has another shape.
   """
-  probes = {str(size): probe(size, seed) for seed, size in enumerate(sizes)}
-  with tempfile.TemporaryDirectory() as folder:
-    inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
-    np.savez(inputs, **probes)  # type: ignore[arg-type]
-    _run(runner, exported, inputs, outputs)
-    with np.load(outputs) as results:
-      found = dict(results)
-
+  inputs = {f"{index} {probe.way}": probe.given for index, probe in enumerate(probes)}
+  found = _run(runner, exported, inputs)
+  times = {key.split()[1]: float(found[key]) for key in found if key.startswith("milliseconds ")}
   cpu = jax.local_devices(backend="cpu")[0]
   variables = jax.device_put(network.variables, cpu)
   moved = jax.device_put(_move_last_place(variables), cpu)
   model = jax.jit(pure(network.module))
-  differences, changes = {}, []
-  for size in sizes:
-    clip = jax.device_put(probes[str(size)], cpu)
-    expected = np.asarray(model(variables, clip, None, None)[0])
-    if found[str(size)].shape != expected.shape:
+
+  def expected(probe: Probe, weights: Any) -> np.ndarray:
+    def run(clip: np.ndarray) -> np.ndarray:
+      return np.asarray(model(weights, jax.device_put(clip, cpu), None, None)[0])
+
+    return _through(probe, run)
+
+  trials, changes = [], [0.0]
+  for (key, given), probe in zip(inputs.items(), probes, strict=True):
+    wanted = expected(probe, variables)
+    if found[key].shape != wanted.shape:
       raise UserError(
-        f"nothing was written, since the export turns clips {(*size, 3)} into "
-        f"{found[str(size)].shape}, but the network turns them into {expected.shape}"
+        f"nothing was written, since the export turns {probe.way} {given.shape} into "
+        f"{found[key].shape}, but the network turns them into {wanted.shape}"
       )
-    differences[size] = float(np.max(np.abs(found[str(size)] - expected)))
-    changed = np.asarray(model(moved, clip, None, None)[0])
-    changes.append(float(np.max(np.abs(expected - changed))))
-  return Parity(differences, max(changes))
+    trials.append(_compared(str(probe), found[key], wanted))
+    if wanted.dtype != np.uint8:
+      changes.append(float(np.max(np.abs(wanted - expected(probe, moved)))))
+  return Parity(tuple(trials), float(np.max(changes)), precision, times)
+
+
+def _through(probe: Probe, run: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+  """What the network makes of a probe, whichever way it goes through the export."""
+  if probe.way in ("serving_default", "next"):
+    return run(probe.given)
+  axis = 0 if probe.way == "frames" else 1
+  clip = np.expand_dims(to_unit(probe.given), axis)
+  return np.asarray(to_8_bit(run(clip).squeeze(axis)))
+
+
+def _compared(name: str, found: np.ndarray, wanted: np.ndarray) -> Trial:
+  eight_bits = wanted.dtype == np.uint8
+  difference = np.abs(to_unit(found).astype(np.float64) - to_unit(wanted))
+  with np.errstate(divide="ignore"):
+    psnr = float(-10 * np.log10(np.mean(difference**2)))
+  return Trial(name, float(np.max(difference)), float(np.mean(difference)), psnr, eight_bits)
 
 
 def _move_last_place(variables: dict[str, Any]) -> dict[str, Any]:
@@ -136,28 +189,27 @@ def _move_last_place(variables: dict[str, Any]) -> dict[str, Any]:
   return jax.tree.map(move, variables)
 
 
-def size_text(size: Size) -> str:
-  """`2 x 1 x 48 x 31`."""
-  return " x ".join(map(str, size))
-
-
-def _run(runner: Path, exported: Path, inputs: Path, outputs: Path) -> None:
+def _run(runner: Path, exported: Path, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
   environment = {
     **os.environ,
     "CUDA_VISIBLE_DEVICES": "-1",
+    "JAX_PLATFORMS": "cpu",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # Flags meant for JAX's XLA; another XLA stops at those that it does not know.
     "XLA_FLAGS": "",
   }
-  # -P: the runner's folder stays out of the path, where our module names would hide packages.
-  command = [sys.executable, "-P", *map(str, (runner, exported, inputs, outputs))]
-  done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-  if done.returncode:
-    # A traceback ends with its exception, whose message may take several lines.
-    said = re.split(r"^(?=[\w.]*(?:Error|Exception)\b)", done.stderr, flags=re.MULTILINE)[
-      -1
-    ].strip()
-    raise UserError(
-      "nothing was written, since the export does not run in a fresh process: "
-      f"{said[-1000:] or f'exit code {done.returncode}'}"
-    )
+  with tempfile.TemporaryDirectory() as folder:
+    inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
+    np.savez(inputs, **given)  # type: ignore[arg-type]
+    # -P: the runner's folder stays out of the path, where our module names would hide packages.
+    command = [sys.executable, "-P", *map(str, (runner, exported, inputs, outputs))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+      with np.load(outputs) as results:
+        return dict(results)
+  # A traceback ends with its exception, whose message may take several lines.
+  said = re.split(r"^(?=[\w.]*(?:Error|Exception)\b)", done.stderr, flags=re.MULTILINE)[-1].strip()
+  raise UserError(
+    "nothing was written, since the export does not run in a fresh process: "
+    f"{said[-1000:] or f'exit code {done.returncode}'}"
+  )

@@ -1,71 +1,115 @@
 """A network as a TensorFlow SavedModel that needs no JAX to run.
 
 JAX's own StableHLO travels inside (orbax.export, native serialization), with every size but the
-channels left open. Signature `serving_default`: `clip`, float32 [b, t, h, w, 3] in [0, 1], to
-`{"clip": ...}` of the same shape, clipped to [0, 1].
+channels left open. Signatures: those of `llve_jax.export.signatures`, and `frames` and `encoded`
+(`llve_jax.export.eight_bits`) where the network takes sRGB.
 """
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import absl.logging
 import jax
 from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
 from jax.extend.mlir.passmanager import PassManager
 
-from llve_jax.errors import UserError
-from llve_jax.methods.compiled import pure
+from llve_jax.export import signatures
+from llve_jax.export.options import Options, check_open, real_frames
+from llve_jax.export.probes import Probe, open_sizes
+from llve_jax.export.quiet import needs, quiet
+from llve_jax.export.signatures import Signature
 from llve_jax.zoo.trained import Trained
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 STABLEHLO_VERSION = "1.13.0"  # what TensorFlow 2.21 reads
-SIGNATURE = "serving_default: clip float32 [b, t, h, w, 3] in [0, 1] -> clip, same shape and range"
 # A script of its own, so that the process that runs it never imports this package.
 RUNNER = Path(__file__).with_name("saved_model_runner.py")
 SNIPPET = """\
   import tensorflow as tf
   enhance = tf.saved_model.load({path!r}).signatures["serving_default"]
-  bright = enhance(clip=dark)["clip"].numpy()  # dark: float32 [b, t, h, w, 3], sRGB in [0, 1]"""
+  bright = enhance(clip=dark)["clip"].numpy()  # dark: float32 [b, t, h, w, {channels}] in [0, 1]"""
 
 
-def write(network: Trained, folder: Path) -> None:
+def prepare(network: Trained, options: Options) -> list[Probe]:
+  """What the export is tried on; raises `UserError` where it cannot be written as asked for."""
+  check_open(options, "saved_model")
+  real = real_frames(options, network.traits, None, network.traits.least_frames)
+  return open_sizes(network.traits, real, eight_bits=True)
+
+
+def write(network: Trained, folder: Path, options: Options | None = None) -> list[str]:
   """Writes the network as a SavedModel into a folder that does not exist yet.
+
+  Returns:
+    Its signatures, a line each.
 
   Raises:
     UserError: TensorFlow or orbax.export is not installed.
   """
-  try:
-    with _quiet_import():
-      import tensorflow as tf
-      from orbax.export import ExportManager, JaxModule, ServingConfig
-  except ImportError as error:
-    raise UserError(
-      f"a SavedModel needs {error.name}, which is not installed; pip install 'llve_jax[export]'"
-    ) from error
+  del options
+  offered = signatures.of(network)
+  with needs("a SavedModel"), quiet():
+    module, functions = as_functions(network, offered)
+    from llve_jax.export import eight_bits
 
-  run = pure(network.module)
+    more = eight_bits.functions(network.traits, functions["serving_default"])
+    save(folder, module, functions | more)
+  return [*map(str, offered), *(eight_bits.TEXTS[name] for name in more)]
 
-  def apply(variables: dict[str, Any], clip: jax.Array) -> dict[str, jax.Array]:
-    return {"clip": run(variables, clip, None, None)[0]}
 
-  with _quiet():
-    module = JaxModule(
-      jax.device_get(network.variables),
-      apply,
-      trainable=False,
-      input_polymorphic_shape="b, t, h, w, 3",
-      jax2tf_kwargs={"native_serialization_platforms": PLATFORMS},
-    )
-    serving = ServingConfig(
-      "serving_default",
-      input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.float32, name="clip")],
-    )
-    ExportManager(module, [serving]).save(str(folder))
+def as_functions(network: Trained, offered: Sequence[Signature]) -> tuple[Any, dict[str, Any]]:
+  """The signatures in TensorFlow: (module that holds the weights, concrete functions by name).
+
+  A function that calls one of them shares its program.
+  """
+  import tensorflow as tf
+  from orbax.export import JaxModule
+
+  module = JaxModule(
+    jax.device_get(network.variables),
+    {each.name: each.apply for each in offered},
+    trainable=False,
+    input_polymorphic_shape={
+      each.name: {name: _symbols(spec.shape) for name, spec in each.inputs.items()}
+      for each in offered
+    },
+    jax2tf_kwargs={
+      each.name: {
+        "native_serialization_platforms": PLATFORMS,
+        "polymorphic_constraints": each.constraints,
+      }
+      for each in offered
+    },
+  )
+
+  def concrete(each: Signature) -> Any:
+    specs = [
+      tf.TensorSpec(
+        [side if isinstance(side, int) else None for side in spec.shape], tf.float32, name=name
+      )
+      for name, spec in each.inputs.items()
+    ]
+
+    @tf.function(input_signature=specs, autograph=False)
+    def call(*given: Any) -> Any:
+      return module.methods[each.name](dict(zip(each.inputs, given, strict=True)))
+
+    return call.get_concrete_function()
+
+  return module, {each.name: concrete(each) for each in offered}
+
+
+def _symbols(shape: tuple[Any, ...]) -> str | None:
+  """The shape as jax2tf takes it; None where every size is a number."""
+  return None if all(isinstance(side, int) for side in shape) else signatures.shape_text(shape)
+
+
+def save(folder: Path, module: Any, functions: dict[str, Any]) -> None:
+  """Writes what `as_functions` made."""
+  from orbax.export import ExportManager
+
+  ExportManager(module, []).save(str(folder), signature_overrides=functions)
   _make_portable(folder)
 
 
@@ -90,29 +134,3 @@ def _make_portable(folder: Path) -> None:
             node.attr["module"].s = old
   file.write_bytes(model.SerializeToString(deterministic=True))
   (folder / "fingerprint.pb").unlink(missing_ok=True)  # optional, and now of another graph
-
-
-@contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-  """TensorFlow's libraries greet on the standard error file itself, whatever their log level."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-  sys.stderr.flush()
-  kept = os.dup(2)
-  try:
-    with open(os.devnull, "w") as nothing:
-      os.dup2(nothing.fileno(), 2)
-    yield
-  finally:
-    os.dup2(kept, 2)
-    os.close(kept)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """TensorFlow and orbax report every asset they write; the command says it once."""
-  before = absl.logging.get_verbosity()
-  absl.logging.set_verbosity(absl.logging.ERROR)
-  try:
-    yield
-  finally:
-    absl.logging.set_verbosity(before)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from llve_jax.models.blocks import Conv, leaky_relu
+from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 
 _SHADE = 1.0 / 255.0  # what logarithms begin at
 _BINS = 16
@@ -92,5 +92,7 @@ def follow(
     return code, code
 
   start = codes[:, 0] if past is None else past
-  last, smooth = jax.lax.scan(step, start, jnp.swapaxes(codes, 0, 1))
+  last, smooth = jax.lax.scan(
+    step, start, jnp.swapaxes(codes, 0, 1), unroll=turns_at_once(codes.shape[1])
+  )
   return jnp.swapaxes(smooth, 0, 1), last

@@ -76,9 +76,10 @@ class Develop(nn.Module):
     gain = jnp.exp(1.75 + 3.0 * jnp.tanh((guess + gain - 1.75) / 3.0))[:, None, None]
     exponent = jnp.exp(0.7 * jnp.tanh(exponent))
     balance = jnp.exp(1.2 * jnp.tanh(balance))
-    taken = jnp.zeros((*others.shape[:-1], 9), others.dtype)
-    taken = taken.at[..., jnp.asarray([1, 2, 3, 5, 6, 7])].set(0.5 * jnp.tanh(others))
-    taken = taken.reshape(-1, 3, 3)
+    # Around the diagonal, which is 0, written without a scatter: other runtimes have none.
+    first, second = jnp.split(0.5 * jnp.tanh(others), 2, axis=-1)
+    none = jnp.zeros_like(first[..., :1])
+    taken = jnp.concatenate([none, first, none, second, none], axis=-1).reshape(-1, 3, 3)
     eye = jnp.eye(3, dtype=others.dtype)[None]
     mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
     return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle), border[:, None, None])

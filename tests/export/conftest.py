@@ -1,4 +1,4 @@
-"""A small network, its SavedModel, and a format that needs no TensorFlow."""
+"""Small networks, one as a SavedModel, and a format that needs no TensorFlow."""
 
 import flax.linen as nn
 import jax
@@ -8,6 +8,7 @@ import pytest
 from llve_jax import models
 from llve_jax.export import saved_model
 from llve_jax.export.formats import Format
+from llve_jax.export.probes import Probe, noise
 from llve_jax.methods.compiled import pure
 from llve_jax.models.contract import Traits
 from llve_jax.zoo.trained import Trained
@@ -39,6 +40,42 @@ def folder(network, tmp_path_factory):
   return path
 
 
+def random_network(name: str, **kwargs) -> Trained:
+  """A network with random weights, which are small where they are added."""
+  module = models.build(name, **kwargs)
+  traits = module.traits
+  side = max(traits.stride, traits.least_side)
+  clip = np.zeros((1, traits.least_frames, side, side, traits.channels), np.float32)
+  shapes = jax.eval_shape(module.init, jax.random.key(0), clip)
+  rng = np.random.default_rng(0)
+
+  def leaf(shape):
+    values = rng.normal(size=shape.shape).astype(np.float32)
+    return values / np.float32(np.sqrt(max(1, np.prod(shape.shape[:-1]))))
+
+  return Trained(name, kwargs, module, jax.tree.map(leaf, shapes), {})
+
+
+STREAMING = {
+  "widths": (4, 6, 8),
+  "blocks": (0, 1, 1),
+  "decoder_blocks": (0, 0),
+  "code": 8,
+}
+
+
+@pytest.fixture(scope="session")
+def streaming() -> Trained:
+  """One that hands on what it remembers."""
+  return random_network("recurrent_unet", **STREAMING)
+
+
+@pytest.fixture(scope="session")
+def xtrans() -> Trained:
+  """One for raw light, with 9 channels and frames three times as large."""
+  return random_network("sid_unet", widths=(4, 6), input_kind="xtrans")
+
+
 class Gain(nn.Module):
   """Multiplies by its only weight."""
 
@@ -53,6 +90,15 @@ class Gain(nn.Module):
 def gain() -> Trained:
   clip = np.zeros((1, 1, 1, 1, 3), np.float32)
   return Trained("gain", {}, Gain(), Gain().init(jax.random.key(0), clip), {})
+
+
+GAIN_SIZES = ((1, 1, 3, 5), (2, 3, 4, 1))
+
+
+def gain_probes() -> list[Probe]:
+  return [
+    Probe("serving_default", noise(size, Gain.traits, seed)) for seed, size in enumerate(GAIN_SIZES)
+  ]
 
 
 RUNNER = """
@@ -72,10 +118,11 @@ def numpy_format(tmp_path_factory):
   runner.write_text(RUNNER)
 
   def make(factor: float = 1.0) -> Format:
-    def write(network, path):
+    def write(network, path, options=None):
       path.mkdir()
       np.save(path / "gain.npy", factor * np.asarray(network.variables["params"]["gain"]))
+      return ["serving_default: clip -> clip"]
 
-    return Format(write, runner, "clip -> clip", "load {path!r}")
+    return Format(lambda network, options: gain_probes(), write, runner, "load {path!r}")
 
   return make

@@ -37,7 +37,8 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   assert done.returncode == 0, done.stderr
   assert done.stderr == ""
   assert f"wrote {out}: turntable_unet as saved_model" in done.stdout
-  assert "signature serving_default: clip float32" in done.stdout
+  assert "signature serving_default: clip float32 [b, t, h, w, 3]" in done.stdout
+  assert "signature encoded: image_bytes" in done.stdout
   assert "(allowed: 1.0e-05)" in done.stdout
   assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "run"]
 
@@ -57,7 +58,7 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   ("arguments", "message"),
   [
     (("--model={run}",), "expected one path, OUT; found 0"),
-    (("--model={run}", "--format=coreml", "{out}"), "known: saved_model"),
+    (("--model={run}", "--format=coreml", "{out}"), "known: litert, onnx, saved_model, stablehlo"),
   ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, message):
@@ -74,7 +75,12 @@ def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, m
 @pytest.mark.parametrize(
   ("out", "options", "message"),
   [
-    ("out", {"model": None}, "pass --model=DIR"),
+    ("out", {"model": None}, "pass --model=NAME|FILE|DIR"),
+    ("out", {"model": "run", "format": "litert"}, "pass --size=WIDTHxHEIGHT"),
+    ("out", {"model": "run", "format": "litert", "size": "640"}, "expected WIDTHxHEIGHT"),
+    ("out", {"model": "run", "size": "640x360"}, "leave --size and --frames out"),
+    ("out", {"model": "run", "precision": "int8"}, "leave --precision=int8 out"),
+    ("out", {"model": "run", "calibrate": "no.mp4"}, "--calibrate=no.mp4: no such file"),
     ("out", {"model": "."}, "holds no trained network"),
     ("out", {"model": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
     ("missing/out", {"model": "run"}, "does not exist; create it first"),

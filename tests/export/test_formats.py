@@ -20,12 +20,14 @@ def numpy_formats(monkeypatch, numpy_format):
 
 def test_an_export_is_written_with_its_card(tmp_path, gain, numpy_formats):
   found = formats.export(gain, tmp_path / "out", "good")
-  assert found.largest < 1e-6
+  assert found.parity.largest < 1e-6
+  assert found.signatures == ["serving_default: clip -> clip"]
   assert [path.name for path in tmp_path.iterdir()] == ["out"]
   assert np.load(tmp_path / "out" / "gain.npy") == 2
   card = json.loads((tmp_path / "out" / formats.CARD).read_text())
   assert (card["format"], card["network"]) == ("good", "gain")
-  assert max(card["max_difference"].values()) == found.largest
+  trials = card["parity"]["trials"].values()
+  assert max(trial["largest"] for trial in trials) == found.parity.largest
 
 
 @pytest.mark.parametrize("format", ["bad", "broken"])
@@ -80,7 +82,9 @@ def test_the_folder_must_exist_and_be_writable(tmp_path, monkeypatch):
 
 
 def test_an_unknown_format_lists_the_known(tmp_path, gain):
-  with pytest.raises(UserError, match=r"no export format is called 'coreml'; known: saved_model"):
+  with pytest.raises(
+    UserError, match=r"called 'coreml'; known: litert, onnx, saved_model, stablehlo"
+  ):
     formats.export(gain, tmp_path / "out", "coreml")
 
 

@@ -6,19 +6,25 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.export import parity
-from llve_jax.export.parity import Parity
+from llve_jax.export.parity import Parity, Trial
+from llve_jax.export.probes import Probe
+from tests.export.conftest import GAIN_SIZES, gain_probes
 
-SIZES = ((1, 1, 3, 5), (2, 3, 4, 1))
 
-
-def export_gain(tmp_path, gain, format):
+def export_gain(tmp_path, gain, format, probes=None):
   format.write(gain, tmp_path / "model")
-  return parity.measure(gain, tmp_path / "model", format.runner, SIZES)
+  return parity.measure(gain, tmp_path / "model", format.runner, probes or gain_probes())
+
+
+def brightest() -> float:
+  return max(probe.given.max() for probe in gain_probes())
 
 
 def test_an_equal_export_passes(tmp_path, gain, numpy_format):
   found = export_gain(tmp_path, gain, numpy_format())
-  assert found.differences.keys() == set(SIZES)
+  assert [trial.name for trial in found.trials] == [
+    f"serving_default, noise of {' x '.join(map(str, size))}" for size in GAIN_SIZES
+  ]
   assert found.largest < 1e-7
   assert found.allowed == 1e-5
   found.check()
@@ -27,9 +33,12 @@ def test_an_equal_export_passes(tmp_path, gain, numpy_format):
 @pytest.mark.parametrize("change", [2e-4, -2e-4])
 def test_the_difference_is_the_largest_absolute_one(tmp_path, gain, numpy_format, change):
   found = export_gain(tmp_path, gain, numpy_format(1 + change))
-  brightest = max(parity.probe(size, seed).max() for seed, size in enumerate(SIZES))
-  assert found.largest == pytest.approx(2 * brightest * 2e-4, rel=1e-2)
-  with pytest.raises(UserError, match=r"differs from the network by .* on clips of 2 x 3 x 4 x 1"):
+  assert found.largest == pytest.approx(2 * brightest() * 2e-4, rel=1e-2)
+  assert all(0 < trial.mean < trial.largest for trial in found.trials)
+  last = gain_probes()[1].given
+  error = -10 * np.log10(np.mean((2 * last * 2e-4) ** 2))
+  assert found.trials[1].psnr == pytest.approx(error, abs=0.1)
+  with pytest.raises(UserError, match=r"differs from the network by .*noise of 2 x 3 x 4 x 1"):
     found.check()
 
 
@@ -37,8 +46,8 @@ def test_an_export_that_gives_no_numbers_is_refused(tmp_path, gain, numpy_format
   found = export_gain(tmp_path, gain, numpy_format(np.nan))
   with pytest.raises(UserError, match="differs from the network by nan"):
     found.check()
-  with pytest.raises(UserError, match="on clips of 1 x 2 x 3 x 4"):
-    Parity({(1, 1, 1, 1): 1.0, (1, 2, 3, 4): np.nan}, 0.0).check()
+  with pytest.raises(UserError, match="on the other"):
+    Parity((trial(1.0, "one"), trial(np.nan, "the other")), 0.0).check()
 
 
 def test_an_export_that_does_not_run_says_why(tmp_path, gain, numpy_format):
@@ -47,44 +56,66 @@ def test_an_export_that_does_not_run_says_why(tmp_path, gain, numpy_format):
 
 
 def test_an_export_of_another_shape_is_refused(tmp_path, gain, numpy_format):
-  with pytest.raises(UserError, match=r"turns clips \(1, 1, 3, 5, 3\) into \(2, 1, 1, 3, 5, 3\)"):
+  with pytest.raises(UserError, match=r"turns serving_default \(1, 1, 3, 5, 3\) into \(2, 1, 1,"):
     export_gain(tmp_path, gain, numpy_format(np.ones((2, 1, 1, 1, 1, 1))))
 
 
 def test_rounding_is_a_unit_in_the_last_place(tmp_path, gain, numpy_format):
   """A gain of 2 that moves by 2^-23 of itself."""
   found = export_gain(tmp_path, gain, numpy_format())
-  brightest = max(parity.probe(size, seed).max() for seed, size in enumerate(SIZES))
-  assert found.rounding == pytest.approx(2 * brightest * 2.0**-23, rel=0.5)
+  assert found.rounding == pytest.approx(2 * brightest() * 2.0**-23, rel=0.5)
+
+
+def trial(largest: float, name: str = "it", psnr: float = 0.0, eight_bits: bool = False) -> Trial:
+  return Trial(name, largest, largest, psnr, eight_bits)
 
 
 def test_what_rounding_alone_reaches_is_allowed():
-  Parity({(1, 1, 1, 1): 2.9e-5}, 1e-5).check()
-  with pytest.raises(UserError):
-    Parity({(1, 1, 1, 1): 3.1e-5}, 1e-5).check()
-  with pytest.raises(UserError):
-    Parity({(1, 1, 1, 1): 1.1e-5}, 3e-6).check()
-  with pytest.raises(UserError):
-    Parity({(1, 1, 1, 1): 2e-3}, 1.0).check()
-  with pytest.raises(UserError):
-    Parity({(1, 1, 1, 1): 2e-5}, np.nan).check()
+  for largest, rounding in ((2.9e-5, 1e-5), (0.9e-5, 0.0)):
+    Parity((trial(largest),), rounding).check()
+  for largest, rounding in ((3.1e-5, 1e-5), (1.1e-5, 3e-6), (2e-3, 1.0), (2e-5, np.nan)):
+    with pytest.raises(UserError):
+      Parity((trial(largest),), rounding).check()
 
 
-def test_probes_are_dark_and_differ():
-  dark = parity.probe((2, 2, 16, 32), 0)
-  assert dark.dtype == np.float32
-  assert 0 <= dark.min() < dark.max() <= 1 / 8
-  assert dark[..., :8, :].mean() < 0.3 * dark[..., 24:, :].mean()
-  assert np.abs(dark - parity.probe((2, 2, 16, 32), 1)).max() > 0.05
+def test_eight_bits_may_be_rounded_to_either_side():
+  exact = trial(0.0)
+  Parity((exact, trial(1 / 255, eight_bits=True)), 0.0).check()
+  with pytest.raises(UserError):
+    Parity((exact, trial(2 / 255, eight_bits=True)), 0.0).check()
+  with pytest.raises(UserError):
+    Parity((exact, trial(1 / 255)), 0.0).check()
+
+
+def test_fewer_bits_are_judged_by_psnr():
+  Parity((trial(0.01, psnr=50.1),), 0.0, "float16").check()
+  with pytest.raises(UserError, match=r"PSNR 49.0 dB.*--precision=float32"):
+    Parity((trial(0.01, psnr=49.0),), 0.0, "float16").check()
+  Parity((trial(0.1, psnr=31.0),), 0.0, "int8").check()
+  with pytest.raises(UserError):
+    Parity((trial(0.1, psnr=np.nan),), 0.0, "int8").check()
+
+
+def test_frames_in_eight_bits_are_those_of_the_network(tmp_path, gain, numpy_format):
+  """The numpy format doubles bytes; so does a network with a gain of 2 where nothing is clipped."""
+  frames = np.arange(60, dtype=np.uint8).reshape(2, 2, 5, 3)
+  probes = [*gain_probes(), Probe("frames", frames), Probe("encoded", frames)]
+  double = dataclasses.replace(numpy_format())
+  double.write(gain, tmp_path / "model")
+  np.save(tmp_path / "model" / "gain.npy", np.uint8(2))
+  found = parity.measure(gain, tmp_path / "model", double.runner, probes)
+  assert [trial.eight_bits for trial in found.trials] == [False, False, True, True]
+  assert found.trials[2].largest == found.trials[3].largest == 0
+  found.check()
 
 
 @pytest.mark.slow
 def test_a_saved_model_with_other_weights_is_refused(folder, network):
-  from llve_jax.export import saved_model
+  from llve_jax.export import probes, saved_model
 
-  sizes = ((2, 1, 9, 7), (1, 2, 4, 16))
-  parity.measure(network, folder, saved_model.RUNNER, sizes).check()
+  tried = [Probe("serving_default", probes.noise((2, 1, 9, 7), network.traits, 0))]
+  parity.measure(network, folder, saved_model.RUNNER, tried).check()
   variables = jax.tree.map(lambda leaf: leaf * 1.001, network.variables)
   other = dataclasses.replace(network, variables=variables)
   with pytest.raises(UserError, match="differs from the network"):
-    parity.measure(other, folder, saved_model.RUNNER, sizes).check()
+    parity.measure(other, folder, saved_model.RUNNER, tried).check()

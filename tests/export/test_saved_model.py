@@ -38,7 +38,8 @@ def test_it_equals_the_network_on_any_size(loaded, network, size):
 
 
 def test_the_result_is_clipped(loaded):
-  found = loaded(tf.constant(40 * clips(1, 1, 16, 16)))["clip"].numpy()
+  enhance = loaded.signatures["serving_default"]
+  found = enhance(clip=tf.constant(40 * clips(1, 1, 16, 16)))["clip"].numpy()
   assert (found.min(), found.max()) == (0, 1)
 
 
@@ -68,7 +69,9 @@ def test_no_file_tells_where_it_was_made(folder):
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_tensorflow_lite_can_convert_it(folder, network):
   """With builtin operations alone and every size open, as a phone needs it."""
-  content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+  content = tf.lite.TFLiteConverter.from_saved_model(
+    str(folder), signature_keys=["serving_default"]
+  ).convert()
   interpreter = tf.lite.Interpreter(model_content=content)
   place = interpreter.get_input_details()[0]["index"]
   for size in ((1, 1, 9, 16), (2, 1, 3, 1)):
