@@ -39,7 +39,7 @@ def _base() -> ConfigDict:
   config.data.config = "small"
   config.data.batch = 8
   config.data.crop = 96
-  config.data.darken.update(night=0.15, untouched=0.15)
+  config.data.darken.update(night=0.2, untouched=0.15)
   config.test_data.update(name="dark_clips", config="holdout_carphone", validation="validation")
   config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "ssim": 0.2})
   config.optimizer.rate = 1e-3
