@@ -33,8 +33,9 @@ def bordered(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
   nothing: a dark ceiling or a night sky may be as black.
   """
   shade = 255.0 * jnp.max(context, axis=-1)
-  edges = [shade[:, [0, -1]], shade[:, :, [0, -1]]]
-  darkest = jnp.min(jnp.stack([jnp.max(edge, (1, 2)) for edge in edges], -1), -1, keepdims=True)
+  edges = (shade[:, 0], shade[:, -1], shade[:, :, 0], shade[:, :, -1])
+  top, bottom, left, right = (jnp.max(edge, axis=-1, keepdims=True) for edge in edges)
+  darkest = jnp.minimum(jnp.maximum(top, bottom), jnp.maximum(left, right))
   return jnp.clip((4.0 - darkest) / 1.5, 0.0, 1.0)
 
 

@@ -283,9 +283,10 @@ def test_eight_devices_equal_one_and_a_run_repeats_to_the_bit(narrow: Any) -> No
   for name in ("generator", "critics", "average"):
     assert distance(getattr(one, name), getattr(again, name)) == 0
   eight, spread = run(narrow, jax.devices(), 4)
-  for first, second in zip(logged, spread, strict=True):
+  for step, (first, second) in enumerate(zip(logged, spread, strict=True)):
     for name in first:
-      rtol = 1e-3 if name == "gradient_norm" else 2e-5
+      # The norm jumps at the kinks of rectifiers, which later weights lie on otherwise.
+      rtol = 2e-5 if name != "gradient_norm" else 1e-4 if step == 0 else 1e-3
       np.testing.assert_allclose(second[name], first[name], rtol=rtol, err_msg=name)
   assert len(eight.generator.params["head"]["kernel"].devices()) == 8
   start = fresh()
