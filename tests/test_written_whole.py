@@ -125,9 +125,8 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_other(tmp_path: Path, n
 # What may write without: where nobody looks before it is renamed, or by its nature grows.
 ELSEWHERE = {
   "llve_jax/export/litert.py": "in the folder that `formats` renames",
-  "llve_jax/export/litert_runner.py": "a process of its own, in a temporary folder",
+  "llve_jax/export/fixed_size_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/onnx_file.py": "in a temporary folder",
-  "llve_jax/export/onnx_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/quiet.py": "/dev/null",
   "llve_jax/export/saved_model.py": "in the folder that `formats` renames",
   "llve_jax/export/saved_model_runner.py": "a process of its own, in a temporary folder",

@@ -24,7 +24,7 @@ from llve_jax.zoo.trained import Trained
 
 NAME = "model.tflite"
 RUNTIME = "ai_edge_litert"
-RUNNER = Path(__file__).with_name("litert_runner.py")
+RUNNER = Path(__file__).with_name("fixed_size_runner.py")
 SNIPPET = """\
   from ai_edge_litert.interpreter import Interpreter
   network = Interpreter({path!r} + "/model.tflite", num_threads=2)

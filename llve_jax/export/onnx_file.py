@@ -22,7 +22,7 @@ from llve_jax.export.signatures import Signature
 from llve_jax.zoo.trained import Trained
 
 OPSET = 17
-RUNNER = Path(__file__).with_name("onnx_runner.py")
+RUNNER = Path(__file__).with_name("fixed_size_runner.py")
 SNIPPET = """\
   import onnxruntime
   session = onnxruntime.InferenceSession({path!r} + "/{signature}.onnx")
