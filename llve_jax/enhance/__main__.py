@@ -44,6 +44,12 @@ _RATIO = flags.DEFINE_float(
   None,
   "Amplification of a raw still's light, for networks that take it; without: found in the file.",
 )
+_STABILISE = flags.DEFINE_bool(
+  "stabilise",
+  None,
+  "Smooth exposure and colour of the result over time; without: for networks of single frames.",
+)
+_STRENGTH = flags.DEFINE_float("strength", 1.0, "How much of the result: 0 is the input, 1 all.")
 _SOUND = flags.DEFINE_enum(
   "sound", "copy", SOUND, "Sound of a video: copy where its container can hold it, else encode it."
 )
@@ -74,6 +80,8 @@ def main(argv: Sequence[str]) -> None:
     "rows": _ROWS.value,
     "depth": _DEPTH.value,
     "ratio": _RATIO.value,
+    "stabilise": _STABILISE.value,
+    "strength": _STRENGTH.value,
     "sound": _SOUND.value,
     "keep_interlaced": _KEEP_INTERLACED.value,
     "on_error": _ON_ERROR.value,

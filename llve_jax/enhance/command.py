@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from llve_jax import methods
+from llve_jax.enhance import chosen
 from llve_jax.enhance.files import Enhanced, check_paths
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.progress import show_progress
@@ -17,7 +17,6 @@ from llve_jax.io.raw import RAW_SUFFIXES, read_raw
 from llve_jax.io.video import Plan, make_plan, read_info
 from llve_jax.io.video.plan import Sound
 from llve_jax.io.video.source import OnError
-from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Method
 
 
@@ -32,6 +31,8 @@ def run(
   rows: int = 1,
   depth: int | None = None,
   ratio: float | None = None,
+  stabilise: bool | None = None,
+  strength: float = 1.0,
   sound: Sound = "copy",
   keep_interlaced: bool = False,
   on_error: OnError = "stop",
@@ -50,6 +51,8 @@ def run(
     rows: devices that share the rows of each frame, which then is run whole.
     depth: bits a channel of the result; None: as the input's, where the target can hold them.
     ratio: amplification of a raw still for a network that takes raw light; None: found in the file.
+    stabilise: of a video, see `chosen.adjusted`.
+    strength: see `methods.Mixed`.
     sound: of a video, see `make_plan`; likewise `keep_interlaced`.
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
@@ -70,7 +73,8 @@ def run(
       f"found {source}; leave it out"
     )
   at_once = 1 if kind == "image" else batch  # a batch would be filled with copies
-  load = partial(_load, model, tile=tile, batch=at_once, rows=rows)
+  load = partial(chosen.load, model, tile=tile, batch=at_once, rows=rows)
+  adjust = partial(chosen.adjusted, strength=strength, say=say)
   if kind == "image":
     if dry_run:
       raise UserError(f"--dry_run: {source} is a picture; only a video is planned first")
@@ -78,7 +82,14 @@ def run(
       method = load()
       if method.takes != "srgb":
         return _raw_still(
-          source, target, model, method, say, depth=depth, ratio=ratio, side_by_side=side_by_side
+          source,
+          target,
+          model,
+          adjust(method, stabilise=False),
+          say,
+          depth=depth,
+          ratio=ratio,
+          side_by_side=side_by_side,
         )
       if ratio is not None:
         raise UserError(
@@ -88,7 +99,8 @@ def run(
     bits = bits_of(source, target, 8 * picture.itemsize, depth)
     beside = picture if side_by_side else None
     height, width = picture.shape[:2]
-    method = _ready(model, method if raw else load(), height, width, say)
+    method = adjust(chosen.for_srgb(method if raw else load()), stabilise=False)
+    chosen.tell(model, method, height, width, say)
     return enhance_picture(
       picture, target, method, bits=bits, exif=read_exif(source), beside=beside
     )
@@ -105,9 +117,11 @@ def run(
     return plan
   for word in plan.words:
     say(f"{source}: {word}")
+  method = adjust(chosen.for_srgb(load()), stabilise=stabilise)
+  chosen.tell(model, method, info.height, info.width, say)
   return enhance_video(
     plan,
-    _ready(model, load(), info.height, info.width, say),
+    method,
     on_error=on_error,
     side_by_side=side_by_side,
     progress=iter if quiet else partial(show_progress, total=info.expected_frames),
@@ -134,39 +148,9 @@ def _raw_still(
   light = light_of(raw, method.takes, ratio)
   still = RawStill(method, raw, ratio)
   height, width = light.shape[:2]
-  _tell(model, still, height, width, say)
+  chosen.tell(model, still, height, width, say)
   beside = read_picture(source) if side_by_side else None
   return enhance_picture(light, target, still, bits=bits, exif=read_exif(source), beside=beside)
-
-
-def _load(model: str, *, tile: int | None, batch: int | None, rows: int) -> Method:
-  """The method of that name."""
-  if model not in CLASSIC:
-    # Imported here: a classic method should not wait for the libraries that networks need.
-    from llve_jax.io.compilation import enable_cache
-    from llve_jax.io.platform import without_tpu
-
-    without_tpu()
-    enable_cache()
-  return methods.load(model, tile=tile, batch=batch, rows=rows)
-
-
-def _ready(
-  model: str, method: Method, height: int, width: int, say: Callable[[str], None]
-) -> Method:
-  """The method for sRGB frames of that size, told on stderr."""
-  if method.takes != "srgb":
-    from llve_jax.methods.light import Undeveloped
-
-    method = Undeveloped(method)
-  _tell(model, method, height, width, say)
-  return method
-
-
-def _tell(model: str, method: Method, height: int, width: int, say: Callable[[str], None]) -> None:
-  about = method.about(height, width)
-  if about != method.name:
-    say(f"{model}: {about}; compiling, once (the next run is faster) ...")
 
 
 def _nothing(text: str) -> None:

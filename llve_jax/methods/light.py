@@ -30,7 +30,7 @@ class Undeveloped(Method):
     """Wraps `method`, whose kind of input is "raw_rgb", "mosaic", "bayer" or "xtrans"."""
     if method.takes not in _LAYOUTS:
       raise ValueError(f"{method.name} takes {method.takes} frames, which are no raw light")
-    self.name, self._method = method.name, method
+    self.name, self.flickers, self._method = method.name, method.flickers, method
     self._layout = _LAYOUTS[method.takes]
     self._cell = cell_size(self._layout) if self._layout else 1
 

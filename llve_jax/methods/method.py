@@ -21,10 +21,13 @@ class Method(abc.ABC):
   Attributes:
     name: what tables and messages call it.
     takes: kind of frames, a key of `llve_jax.models.contract.CHANNELS`.
+    flickers: whether it is a network that sees each frame by itself, so that its results may vary
+      where the film does not; `methods.Steadied` helps.
   """
 
   name: str
   takes: str = "srgb"
+  flickers: bool = False
 
   @abc.abstractmethod
   def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:

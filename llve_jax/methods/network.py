@@ -32,6 +32,7 @@ class Network(Method):
   Attributes:
     name: of the network.
     takes: its kind of input.
+    flickers: see `Method`.
     traits: how it may be run.
     origin: where the weights come from.
   """
@@ -57,7 +58,7 @@ class Network(Method):
       origin: see above.
     """
     self.name, self.traits, self.origin = name, compiled.traits, origin or {}
-    self.takes = self.traits.input_kind
+    self.takes, self.flickers = self.traits.input_kind, self.traits.single_frames
     self._compiled, self._variables = compiled, compiled.place(variables)
     self._tile, self._batch = tile, batch
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from llve_jax.enhance import command
+from llve_jax.enhance import chosen, command
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
@@ -31,7 +31,7 @@ def network(monkeypatch):
     noted.append(compiled)
     return method
 
-  monkeypatch.setattr(command.methods, "load", load)
+  monkeypatch.setattr(chosen.methods, "load", load)
   return noted
 
 
@@ -41,7 +41,9 @@ def without_rows(options):
 
 
 def test_network_on_a_video(clip, network, tmp_path, capsys):
-  enhanced = command.run(clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5)
+  enhanced = command.run(
+    clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5, stabilise=False
+  )
   assert set(network[0].shapes) == {(5, 48, 48, 3)}
   assert enhanced.frames == 12
   for was, now in zip(read_frames(clip), read_frames(tmp_path / "bright.mp4"), strict=True):
@@ -61,7 +63,7 @@ def test_network_on_an_image(network, odd_frames, tmp_path):
 def test_a_network_for_raw_light_takes_an_ordinary_video(clip, monkeypatch, tmp_path, capsys):
   traits = Traits(1, 1, input_kind="raw_rgb")
   monkeypatch.setattr(
-    command.methods, "load", lambda model, **options: of_function(lambda x: x, traits)[0]
+    chosen.methods, "load", lambda model, **options: of_function(lambda x: x, traits)[0]
   )
   command.run(clip, tmp_path / "bright.mp4", model="run")
   assert "it takes raw light (raw_rgb), which is guessed from the video" in capsys.readouterr().err
