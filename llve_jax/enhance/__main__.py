@@ -4,6 +4,7 @@
   python -m llve_jax.enhance dark.mp4 bright.mp4                     # the network that ships
   python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
+  python -m llve_jax.enhance dark.mp4 look.png --preview=5           # five moments, nothing else
   python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
@@ -60,6 +61,12 @@ _ON_ERROR = flags.DEFINE_enum(
   "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
+_PREVIEW = flags.DEFINE_integer(
+  "preview", None, "Write a picture of so many moments of a video, before above after, and no more."
+)
+_REPORT = flags.DEFINE_string(
+  "report", None, "A .json file for speed, flicker, brightness and clipped share before and after."
+)
 _QUIET = flags.DEFINE_bool("quiet", False, "Say nothing but errors.")
 _JOBS = flags.DEFINE_integer("jobs", 1, "Of many files: how many at once, each in a process.")
 _OVERWRITE = flags.DEFINE_bool(
@@ -86,6 +93,8 @@ def main(argv: Sequence[str]) -> None:
     "keep_interlaced": _KEEP_INTERLACED.value,
     "on_error": _ON_ERROR.value,
     "dry_run": _DRY_RUN.value,
+    "preview": _PREVIEW.value,
+    "report": _REPORT.value,
     "quiet": _QUIET.value,
   }
   try:
@@ -106,8 +115,13 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _many(jobs: list[many.Job], options: dict[str, Any]) -> many.Outcome:
-  if _DRY_RUN.value:
-    raise UserError("--dry_run: takes one video, found several inputs")
+  for name, asked in (
+    ("dry_run", _DRY_RUN.value),
+    ("preview", _PREVIEW.value is not None),
+    ("report", _REPORT.value is not None),
+  ):
+    if asked:
+      raise UserError(f"--{name}: is for one file, found several inputs; name one")
   further: dict[str, Any] = {"say": _nothing} if _QUIET.value else {}
   return many.run(jobs, options, at_once=_JOBS.value, overwrite=_OVERWRITE.value, **further)
 

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -208,3 +209,17 @@ def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, s
   assert run.returncode == 130
   assert said.endswith("\nstopped: out.mp4 was not written\n")
   assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]
+
+
+def test_a_report_of_a_video_and_of_a_picture(clip, odd_frames, tmp_path):
+  report = tmp_path / "report.json"
+  enhanced = command.run(clip, tmp_path / "out.mkv", model="gamma", report=report)
+  found = json.loads(report.read_text())
+  assert (found["frames"], found["model"]) == (12, "gamma")
+  assert set(found["rates"]) == {"reading", "computing", "writing"}
+  assert found["brightness"]["after"] > found["brightness"]["before"] + 20
+  assert "frames/s by themselves: reading " in str(enhanced)
+  write_image(tmp_path / "dark.png", odd_frames[0])
+  command.run(tmp_path / "dark.png", tmp_path / "out.png", model="gamma", report=report)
+  found = json.loads(report.read_text())
+  assert (found["frames"], found["rates"], found["flicker"]["after"]) == (1, None, 0.0)
