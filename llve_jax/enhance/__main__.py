@@ -21,6 +21,7 @@ from absl import flags
 
 from llve_jax import methods
 from llve_jax.enhance import command, many
+from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
@@ -50,7 +51,19 @@ _STABILISE = flags.DEFINE_bool(
   None,
   "Smooth exposure and colour of the result over time; without: for networks of single frames.",
 )
-_STRENGTH = flags.DEFINE_float("strength", 1.0, "How much of the result: 0 is the input, 1 all.")
+_STRENGTH = flags.DEFINE_float(
+  "strength",
+  None,
+  "How much of the result: 0 is the input, 1 all; without: the less, the brighter the input is "
+  "(classic methods: all).",
+)
+_LOOK = flags.DEFINE_enum(
+  "look",
+  None,
+  LOOKS,
+  "natural: what is bright stays (without: so for networks); bright: all the light there is; "
+  "forensic: whatever may be seen.",
+)
 _SOUND = flags.DEFINE_enum(
   "sound", "copy", SOUND, "Sound of a video: copy where its container can hold it, else encode it."
 )
@@ -89,6 +102,7 @@ def main(argv: Sequence[str]) -> None:
     "ratio": _RATIO.value,
     "stabilise": _STABILISE.value,
     "strength": _STRENGTH.value,
+    "look": _LOOK.value,
     "sound": _SOUND.value,
     "keep_interlaced": _KEEP_INTERLACED.value,
     "on_error": _ON_ERROR.value,

@@ -3,10 +3,11 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from llve_jax.enhance import chosen
+from llve_jax.enhance import chosen, looks
 from llve_jax.enhance.account import Account, check_report, write_report
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
 from llve_jax.enhance.pictures import bits_of, enhance_picture
@@ -19,6 +20,7 @@ from llve_jax.io.raw import RAW_SUFFIXES, read_raw
 from llve_jax.io.video import Plan, make_plan, read_info
 from llve_jax.io.video.plan import Sound
 from llve_jax.io.video.source import OnError
+from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Frame, Method
 
 
@@ -35,7 +37,8 @@ class Options:
     depth: bits a channel of the result; None: as the input's, where the target can hold them.
     ratio: amplification of a raw still for a network that takes raw light; None: found in the file.
     stabilise: of a video, see `chosen.adjusted`.
-    strength: see `methods.Mixed`.
+    strength: see `methods.Mixed`; None: chosen by what the file is like, all of a classic method.
+    look: see `looks.choose`; None: "natural" for networks, as it is for a classic method.
     sound: of a video, see `make_plan`; likewise `keep_interlaced`.
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
@@ -53,7 +56,8 @@ class Options:
   depth: int | None = None
   ratio: float | None = None
   stabilise: bool | None = None
-  strength: float = 1.0
+  strength: float | None = None
+  look: looks.Look | None = None
   sound: Sound = "copy"
   keep_interlaced: bool = False
   on_error: OnError = "stop"
@@ -71,9 +75,18 @@ class Options:
     """The method as `chosen.load` gives it."""
     return chosen.load(self.model, tile=self.tile, batch=batch, rows=self.rows)
 
-  def adjusted(self, method: Method, *, stabilise: bool | None) -> Method:
-    """See `chosen.adjusted`."""
-    return chosen.adjusted(method, stabilise=stabilise, strength=self.strength, say=self.say)
+  def adjusted(
+    self, method: Method, moments: Callable[[], list[list[Frame]]], *, stabilise: bool | None
+  ) -> Method:
+    """The method as it is asked for, or as some moments of the file want it."""
+    look = self.look or ("natural" if self.model not in CLASSIC else None)
+    strength = 1.0 if self.strength is None else self.strength
+    if look is not None and (seen := moments()):
+      choice = looks.choose(seen, look, self.strength)
+      for line in (str(choice), *choice.warnings):
+        self.say(line)
+      method, strength = looks.lifted(method, seen, look), choice.strength
+    return chosen.adjusted(method, stabilise=stabilise, strength=strength, say=self.say)
 
   def tell(self, method: Method, height: int, width: int) -> None:
     """See `chosen.tell`."""
@@ -140,7 +153,8 @@ def _picture(
   picture = read_picture(source)
   bits = bits_of(source, target, 8 * picture.itemsize, options.depth)
   height, width = picture.shape[:2]
-  method = options.adjusted(chosen.for_srgb(method or load()), stabilise=False)
+  loaded = chosen.for_srgb(method or load())
+  method = options.adjusted(loaded, lambda: [[picture]], stabilise=False)
   options.tell(method, height, width)
   return enhance_picture(
     picture,
@@ -177,7 +191,7 @@ def _video(
   for word in plan.words:
     options.say(f"{source}: {word}")
   loaded = chosen.for_srgb(options.load(batch=options.batch))
-  method = options.adjusted(loaded, stabilise=options.stabilise)
+  method = options.adjusted(loaded, partial(looks.moments_of, info), stabilise=options.stabilise)
   options.tell(method, info.height, info.width)
   if strip is not None and options.preview is not None:
     return preview(plan, method, options.preview, strip)
@@ -201,7 +215,10 @@ def _raw_still(
   """A raw file through a network that takes raw light."""
   from llve_jax.methods.raw_still import RawStill, find_ratio, light_of
 
-  method = options.adjusted(method, stabilise=False)
+  if options.look is not None:
+    raise UserError(f"--look={options.look}: {options.model} takes raw light; use --ratio instead")
+  strength = 1.0 if options.strength is None else options.strength
+  method = chosen.adjusted(method, stabilise=False, strength=strength, say=options.say)
   raw = read_raw(source)
   bits = bits_of(source, target, 16, options.depth)
   ratio = find_ratio(raw) if options.ratio is None else options.ratio

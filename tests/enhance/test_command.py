@@ -43,7 +43,7 @@ def without_rows(options):
 
 def test_network_on_a_video(clip, network, tmp_path, capsys):
   enhanced = command.run(
-    clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5, stabilise=False
+    clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5, stabilise=False, strength=1.0
   )
   assert set(network[0].shapes) == {(5, 48, 48, 3)}
   assert enhanced.frames == 12
@@ -56,7 +56,7 @@ def test_network_on_a_video(clip, network, tmp_path, capsys):
 
 def test_network_on_an_image(network, odd_frames, tmp_path):
   write_image(tmp_path / "dark.png", odd_frames[0])
-  command.run(tmp_path / "dark.png", tmp_path / "bright.png", model="run")
+  command.run(tmp_path / "dark.png", tmp_path / "bright.png", model="run", strength=1.0)
   expected = np.minimum(2 * odd_frames[0].astype(int), 255)
   np.testing.assert_array_equal(read_image(tmp_path / "bright.png"), expected)
 
