@@ -7,17 +7,20 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from llve_jax.enhance import chosen, looks
+import llve_jax
+from llve_jax.enhance import chosen, live, looks
 from llve_jax.enhance.account import Account, check_report, write_report
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
+from llve_jax.enhance.in_parts import enhance_in_parts, part_length
+from llve_jax.enhance.live import Shown
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.preview import Preview, preview
-from llve_jax.enhance.progress import show_progress
+from llve_jax.enhance.progress import show_nothing, show_progress
 from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_exif, read_picture
 from llve_jax.io.raw import RAW_SUFFIXES, read_raw
-from llve_jax.io.video import Plan, make_plan, read_info
+from llve_jax.io.video import Plan, make_plan, read_frames, read_info
 from llve_jax.io.video.plan import Sound
 from llve_jax.io.video.source import OnError
 from llve_jax.methods.classic import CLASSIC
@@ -42,6 +45,8 @@ class Options:
     sound: of a video, see `make_plan`; likewise `keep_interlaced`.
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
+    part: frames of a part of a long video, behind each of which a killed run goes on; None: chosen
+      where it is worth it, 0: in one go.
     dry_run: returns the plan for a video and does nothing.
     preview: of a video, how many moments to show in a picture, in place of the whole.
     report: a .json file for what was done, see `Account`.
@@ -61,6 +66,7 @@ class Options:
   sound: Sound = "copy"
   keep_interlaced: bool = False
   on_error: OnError = "stop"
+  part: int | None = None
   dry_run: bool = False
   preview: int | None = None
   report: str | os.PathLike[str] | None = None
@@ -70,6 +76,16 @@ class Options:
     """A line on stderr."""
     if not self.quiet:
       print(text, file=sys.stderr, flush=True)
+
+  def decisive(self, about: str) -> dict[str, object]:
+    """What a result depends on: options, program, and the file of the model, if it is one."""
+    given = dataclasses.asdict(self)
+    for name in ("quiet", "report", "preview", "dry_run", "part"):
+      del given[name]
+    path = Path(self.model)
+    files = sorted(path.rglob("*") if path.is_dir() else [path] if path.is_file() else [])
+    newest = max((file.stat().st_mtime_ns for file in files), default=0)
+    return given | {"about": about, "version": llve_jax.__version__, "newest": newest}
 
   def load(self, *, batch: int | None) -> Method:
     """The method as `chosen.load` gives it."""
@@ -107,6 +123,8 @@ def run(
     UserError: anything a user can put right; nothing is written then.
   """
   options = Options(**given)  # type: ignore[arg-type]
+  if options.part is not None and options.part < 0:
+    raise UserError(f"--part={options.part}: expected frames of a part, or 0 for all in one go")
   if any(each is not None and each < 1 for each in (options.tile, options.batch)):
     raise UserError(
       f"--tile and --batch must be at least 1, got tile {options.tile}, batch {options.batch}"
@@ -127,6 +145,25 @@ def run(
   if report is not None and account is not None:
     write_report(report, source, options.model, done, account)
   return done
+
+
+def show(source: str, port: int, **given: object) -> Shown:
+  """Shows a camera, a stream or a file as it is brightened; see `live.show`.
+
+  Args:
+    source: see `io.video.live.Live`.
+    port: of the page at 127.0.0.1; 0 takes one that is free.
+    **given: the attributes of `Options`; those of files mean nothing.
+  """
+  options = Options(**given)  # type: ignore[arg-type]
+
+  def method(first: Frame) -> Method:
+    loaded = chosen.for_srgb(options.load(batch=1))  # frames must not wait for others
+    made = options.adjusted(loaded, lambda: [[first]], stabilise=bool(options.stabilise))
+    options.tell(made, *first.shape[:2])
+    return made
+
+  return live.show(source, method, port=port, say=options.say)
 
 
 def _picture(
@@ -195,14 +232,42 @@ def _video(
   options.tell(method, info.height, info.width)
   if strip is not None and options.preview is not None:
     return preview(plan, method, options.preview, strip)
-  return enhance_video(
+  progress = show_nothing
+  if not options.quiet:
+    progress = partial(show_progress, total=info.expected_frames)
+  length = part_length(plan) if options.part is None else options.part
+  if not length:
+    return enhance_video(
+      plan,
+      method,
+      on_error=options.on_error,
+      side_by_side=options.side_by_side,
+      watch=None if account is None else account.add,
+      progress=progress,
+    )
+  done = enhance_in_parts(
     plan,
     method,
+    length,
+    options.decisive(method.about(info.height, info.width)),
+    say=options.say,
     on_error=options.on_error,
     side_by_side=options.side_by_side,
-    watch=None if account is None else account.add,
-    progress=iter if options.quiet else partial(show_progress, total=info.expected_frames),
+    progress=progress,
   )
+  if account is not None:
+    _compare(account, plan, options)
+  return done
+
+
+def _compare(account: Account, plan: Plan, options: Options) -> None:
+  """Looks at a result that may have been made by several processes."""
+  before = read_frames(
+    plan.source.path, keep_interlaced=options.keep_interlaced, on_error=options.on_error
+  )
+  for one, other in zip(before, read_frames(plan.target), strict=False):
+    width = one.image.shape[1]
+    account.add(one.image, other.image[:, -width:] if options.side_by_side else other.image)
 
 
 def _raw_still(
