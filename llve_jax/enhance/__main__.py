@@ -6,6 +6,7 @@
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
   python -m llve_jax.enhance dark.mp4 look.png --preview=5           # five moments, nothing else
   python -m llve_jax.enhance /dev/video0 -                           # a camera, in the browser
+  python -m llve_jax.enhance burst/ bright.mp4 --rate=10             # raw stills as a film
   python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
@@ -49,6 +50,10 @@ _RATIO = flags.DEFINE_float(
   None,
   "Amplification of a raw still's light, for networks that take it; without: found in the file.",
 )
+_RATE = flags.DEFINE_float("rate", 25.0, "Frames per second of a film of single files.")
+_CFA = flags.DEFINE_string("cfa", "RGGB", "Colours of mosaics in a .npy file, 2x2 or 6x6.")
+_BLACK = flags.DEFINE_float("black", 0.0, "Number that is black in a .npy file.")
+_WHITE = flags.DEFINE_float("white", 65535.0, "Number of a full pixel in a .npy file.")
 _STABILISE = flags.DEFINE_bool(
   "stabilise",
   None,
@@ -120,6 +125,10 @@ def main(argv: Sequence[str]) -> None:
     "rows": _ROWS.value,
     "depth": _DEPTH.value,
     "ratio": _RATIO.value,
+    "rate": _RATE.value,
+    "cfa": _CFA.value,
+    "black": _BLACK.value,
+    "white": _WHITE.value,
     "stabilise": _STABILISE.value,
     "strength": _STRENGTH.value,
     "look": _LOOK.value,

@@ -10,6 +10,7 @@ from pathlib import Path
 import llve_jax
 from llve_jax.enhance import chosen, live, looks
 from llve_jax.enhance.account import Account, check_report, write_report
+from llve_jax.enhance.clips import Mosaics, enhance_clip, is_clip
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
 from llve_jax.enhance.in_parts import enhance_in_parts, part_length
 from llve_jax.enhance.live import Shown
@@ -45,6 +46,10 @@ class Options:
     sound: of a video, see `make_plan`; likewise `keep_interlaced`.
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
+    rate: frames per second of a film that is made of single files, see `clips.enhance_clip`.
+    cfa: of mosaics in a .npy file, see `clips.Mosaics`; likewise `black` and `white`.
+    black: see `cfa`.
+    white: see `cfa`.
     part: frames of a part of a long video, behind each of which a killed run goes on; None: chosen
       where it is worth it, 0: in one go.
     dry_run: returns the plan for a video and does nothing.
@@ -66,6 +71,10 @@ class Options:
   sound: Sound = "copy"
   keep_interlaced: bool = False
   on_error: OnError = "stop"
+  rate: float = 25.0
+  cfa: str = "RGGB"
+  black: float = 0.0
+  white: float = 65535.0
   part: int | None = None
   dry_run: bool = False
   preview: int | None = None
@@ -129,6 +138,8 @@ def run(
     raise UserError(
       f"--tile and --batch must be at least 1, got tile {options.tile}, batch {options.batch}"
     )
+  if is_clip(source, target):
+    return _clip(source, target, options)
   strip = None
   if options.preview is not None:
     target, strip = preview_paths(source, target)
@@ -164,6 +175,38 @@ def show(source: str, port: int, **given: object) -> Shown:
     return made
 
   return live.show(source, method, port=port, say=options.say)
+
+
+def _clip(
+  source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
+) -> Enhanced:
+  """A film of single files."""
+  for name, asked in (
+    ("dry_run", options.dry_run),
+    ("preview", options.preview is not None),
+    ("report", options.report is not None),
+    ("side_by_side", options.side_by_side),
+  ):
+    if asked:
+      raise UserError(f"--{name}: {source} holds single files, and this is for a video file")
+
+  def for_srgb(method: Method, first: Frame) -> Method:
+    made = options.adjusted(method, lambda: [[first]], stabilise=options.stabilise)
+    options.tell(made, *first.shape[:2])
+    return made
+
+  return enhance_clip(
+    source,
+    target,
+    options.load(batch=options.batch),
+    for_srgb,
+    rate=options.rate,
+    ratio=options.ratio,
+    depth=options.depth or 8,
+    mosaics=Mosaics(options.cfa, options.black, options.white),
+    say=options.say,
+    progress=show_nothing if options.quiet else partial(show_progress, total=None),
+  )
 
 
 def _picture(

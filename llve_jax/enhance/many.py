@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llve_jax.enhance import command
+from llve_jax.enhance.clips import is_clip
 from llve_jax.errors import UserError
 from llve_jax.io.images import PICTURE_SUFFIXES, WRITTEN_SUFFIXES
 from llve_jax.io.video import VIDEO_SUFFIXES
@@ -48,9 +49,10 @@ def beside(source: Path) -> Path:
 def plan(paths: Sequence[str]) -> list[Job] | Job:
   """What is asked for on the command line.
 
-  `IN` alone goes beside the input, `IN OUT` to that file: one `Job`. Everything else ends with a
-  folder, which need not exist: `IN FOLDER/`, `IN IN ... FOLDER`, and for a folder of inputs too,
-  whose folders inside are kept. What is neither picture nor video in a folder is passed over.
+  `IN` alone goes beside the input, `IN OUT` to that file, and `FOLDER OUT.mp4` makes a film of what
+  is in the folder: one `Job`. Everything else ends with a folder, which need not exist:
+  `IN FOLDER/`, `IN IN ... FOLDER`, and for a folder of inputs too, whose folders inside are kept.
+  What is neither picture nor video in a folder is passed over.
 
   Raises:
     UserError: no input; one that is not there or of an unknown kind; the folder is a file; or two
@@ -66,6 +68,7 @@ def plan(paths: Sequence[str]) -> list[Job] | Job:
   *inputs, last = paths
   target = Path(last)
   one = len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
+  one = one or (len(inputs) == 1 and is_clip(inputs[0], target))
   if one and not (target.is_dir() or last.endswith(("/", os.sep))):
     return Job(Path(inputs[0]), target)
   if target.exists() and not target.is_dir():

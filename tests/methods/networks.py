@@ -1,6 +1,6 @@
 """Networks for the tests of methods: functions with traits, which note what they are asked."""
 
-import types
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +32,14 @@ class Noted(Compiled):
     return [shape for shape, _ in self.asked]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Module:
+  """What of a Flax module is asked for; known by itself, not by what it holds."""
+
+  traits: Traits
+  apply: Callable[..., Any]
+
+
 def of_function(
   apply: Callable[..., Any], traits: Traits = POINT, **options: Any
 ) -> tuple[Network, Noted]:
@@ -44,7 +52,7 @@ def of_function(
     out, carry = apply(clip, carry)
     return {"clip": out, "carry": carry}
 
-  compiled = Noted(types.SimpleNamespace(traits=traits, apply=call))
+  compiled = Noted(_Module(traits, call))
   return Network("function", compiled, {}, **options), compiled
 
 

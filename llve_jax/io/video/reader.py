@@ -191,7 +191,7 @@ class VideoReader:
           yield packet
         elif stamp is None:
           flush = packet  # else a picture that is as the one before
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # PyAV does not know a track that begins later
       damage = True
     if flush is None:
       flush = av.Packet()
