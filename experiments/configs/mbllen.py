@@ -20,6 +20,7 @@ Variants, joined by commas:
   released               losses as the program has them: mean absolute error, a third of VGG-19
                          seen through values from -1 to 1, SSIM of three colours, a region taken
                          from the result
+  stretched              results stretched as the program writes them; training is the same
   quick smoke pod        sizes
 """
 
@@ -71,6 +72,7 @@ def _smoke(config: ConfigDict) -> None:
 VARIANTS: dict[str, base.Change] = {
   "published": base.follow_source,
   "released": _released,
+  "stretched": lambda config: config.model.kwargs.update(post="released"),
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,
