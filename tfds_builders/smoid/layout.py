@@ -23,8 +23,8 @@ _FOLDERS = {
 }
 _CUSTOMIZED = """
     MANUAL_DIR/
-      customized_list    lines "NAME GT_PATH IN_PATH": clips of one's own, not equalised; paths start
-                         at MANUAL_DIR, or are whole; without GT_PATH's file a clip has no target
+      customized_list    lines "NAME GT_PATH IN_PATH": clips of one's own, not equalised; paths
+                         start at MANUAL_DIR; without GT_PATH's file a clip has no target
 """
 CUSTOMIZED = "customized"
 TREES = {config: _TREE.format(low=low, high=high) for config, (low, high) in _FOLDERS.items()}

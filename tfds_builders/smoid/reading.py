@@ -43,8 +43,8 @@ def read(clip: Clip, *, segment: int, equalize: bool) -> Iterator[generate.Examp
     )
   if count == 0 or high.shape[1:3] != (2 * height, 2 * width):
     raise UserError(
-      f"{(clip.high or clip.low)[0]}: expected [{max(count, 1)}, {2 * height}, {2 * width}, 3] (twice the packed "
-      f"mosaic), found {list(high.shape)}"
+      f"{(clip.high or clip.low)[0]}: expected [{max(count, 1)}, {2 * height}, {2 * width}, 3] "
+      f"(twice the packed mosaic), found {list(high.shape)}"
     )
   low_curve = high_curve = None
   ratio = 1.0
