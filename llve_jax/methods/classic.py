@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
-from llve_jax.methods import deep_clahe
+from llve_jax.methods import block_matching, deep_clahe
+from llve_jax.methods.equalized import ClipEqualizer, RunningEqualizer
 from llve_jax.methods.lime import lime
 from llve_jax.methods.method import Frame, Method
 from llve_jax.ops.color import srgb_to_linear
@@ -188,15 +189,34 @@ CLASSIC: dict[str, Callable[[], Brighten]] = {
   "clahe": clahe,
   "gamma": gamma,
   "lime": lambda: lime,
+  "hist_eq_causal": RunningEqualizer,
+  "hist_eq_clip": ClipEqualizer,  # keeps the whole clip in memory
 }
-SLOW = ("lime",)  # a second a frame: tables take them only where they are named
+# Tables take them only where they are named. LIME takes a second a frame.
+SLOW = ("lime", "hist_eq_causal", "hist_eq_clip")
+
+
+class DenoisedGain:
+  """`auto_gain`, and BM3D after it; minutes a frame of full size."""
+
+  def __init__(self) -> None:
+    block_matching.package()  # a missing one is told before the first frame
+    self._brighten = auto_gain()
+
+  def __call__(self, frame: Codes) -> Codes:
+    """Brightens the next frame of the video."""
+    return block_matching.denoise(self._brighten(frame))
+
+
+# Those that need a package which is not installed with this one.
+OPTIONAL: dict[str, Callable[[], Brighten]] = {"auto_gain_bm3d": DenoisedGain}
 
 
 class Classic(Method):
-  """A row of `CLASSIC` as a method; it works on 8 bits or 16, floats are rounded to 16.
+  """A row of `CLASSIC` or `OPTIONAL` as a method, on 8 bits or 16; floats are rounded to 16.
 
   Attributes:
-    name: key of `CLASSIC`.
+    name: key of either.
   """
 
   def __init__(self, name: str, *, called: str | None = None):
@@ -205,13 +225,17 @@ class Classic(Method):
     Raises:
       UserError: no such row; the message lists the known ones.
     """
-    if name not in CLASSIC:
-      raise UserError(f"unknown classic method {name!r}; known: {', '.join(CLASSIC)}")
-    self.name, self._fresh = called or name, CLASSIC[name]
+    known = CLASSIC | OPTIONAL
+    if name not in known:
+      raise UserError(f"unknown classic method {name!r}; known: {', '.join(known)}")
+    self.name, self._fresh = called or name, known[name]
 
   def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
     """As `Method`."""
     brighten = self._fresh()
+    if isinstance(brighten, ClipEqualizer):
+      frames = list(frames)
+      brighten.look(map(codes_of, frames))
     for frame in frames:
       bright = brighten(codes_of(frame)) if brighten is not unchanged_frame else frame
       if not rounded:
