@@ -26,6 +26,7 @@ EXTRAS = {
   ],
   # pages of experiments.report
   "report": ["jinja2>=3.1", "matplotlib>=3.10"],
+  "bm3d": ["bm3d>=4.0"],  # non-commercial use only
   "tpu": ["jax[tpu]>=0.10"],
   "cuda": ["jax[cuda13]>=0.10"],
 }

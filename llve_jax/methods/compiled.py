@@ -87,7 +87,7 @@ class Compiled:
   def carry_form(self, variables: Any, frames: Any) -> Any:
     """The structure of the carry that frames of that shape and type leave behind."""
     in_time = not self.traits.single_frames
-    run = functools.partial(_on_frames, self._apply, in_time=in_time, rounded=True)
+    run = functools.partial(self._jitted, in_time=in_time, rounded=True)
     return jax.tree.structure(jax.eval_shape(run, variables, frames, None, None)[1])
 
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:
