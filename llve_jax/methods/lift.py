@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from llve_jax.methods.classic import clahe, codes_of
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.methods.steady import multiply_odds
 from llve_jax.ops.frames import to_unit
 
@@ -28,10 +28,12 @@ class Lifted(Method):
     self.name, self.takes, self.flickers = method.name, method.takes, method.flickers
     self._method, self._factors, self._contrast = method, np.full(3, factor), contrast
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`."""
     equalize = clahe()
-    for frame in self._method.stream(frames, rounded=rounded):
+    for frame in self._method.stream(frames, rounded=rounded, memory=memory):
       lifted = multiply_odds(frame, self._factors)
       if self._contrast:
         lifted = equalize(codes_of(lifted))

@@ -4,7 +4,9 @@ Tools, tables, the evaluation of a run, exports and benchmarks know nothing else
 """
 
 import abc
+import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
@@ -13,6 +15,20 @@ from llve_jax.errors import UserError
 
 Frame = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"] | Float[np.ndarray, "h w c"]
 """sRGB as uint8 or uint16, or float32 in [0, 1] with the channels of the method's kind of input."""
+
+
+@dataclasses.dataclass
+class Memory:
+  """What is kept of a video from one of its parts to the next, so that they are as one stream.
+
+  Attributes:
+    kept: of each method that is part of another, under its name: what it remembers, and frames that
+      it holds back; dicts, lists, numbers, texts and arrays, so that it can be written to a file.
+    more: whether another part follows; looked at when the frames of a part have ended.
+  """
+
+  kept: dict[str, Any] = dataclasses.field(default_factory=dict)
+  more: bool = True
 
 
 class Method(abc.ABC):
@@ -30,7 +46,9 @@ class Method(abc.ABC):
   flickers: bool = False
 
   @abc.abstractmethod
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """Yields the bright frames of one video in order, one for each dark one.
 
     Memory does not depend on the number of frames.
@@ -38,6 +56,8 @@ class Method(abc.ABC):
     Args:
       frames: from the first on, all of one size.
       rounded: whether the result is uint8, as a saved file would be, or float32 in [0, 1].
+      memory: of a video that comes in parts: what the part before left, and where this one leaves
+        what the next needs. Frames that are held back then come with the next part.
 
     Raises:
       UserError: the method cannot take such frames, or so few of them.

@@ -12,13 +12,14 @@ is dark, while black and white stay as they are, so that lamps and letterbox bar
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
 from llve_jax.methods.cuts import Cuts
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
 from llve_jax.ops.steadiness import Flicker
 
@@ -44,23 +45,38 @@ class Steadied(Method):
     """
     self.name, self.takes, self._method, self._told = method.name, method.takes, method, told
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`."""
-    noted: collections.deque[tuple[float, bool]] = collections.deque()
-    cuts, before, after = Cuts(), Flicker(), Flicker()
+    past = memory.kept.get("steadied", {}) if memory else {}
+    noted: collections.deque[list[Any]] = collections.deque(past.get("noted", []))
+    cuts, before, after = (
+      Cuts(past.get("cuts")),
+      Flicker(past.get("before")),
+      Flicker(past.get("after")),
+    )
 
     def seen() -> Iterator[Frame]:
       for frame in frames:
-        noted.append((_light(frame), cuts(frame)))
+        noted.append([_light(frame), cuts(frame)])
         yield frame
 
-    shot = _Shot(before, after)
-    for bright in self._method.stream(seen(), rounded=rounded):
+    shot = _Shot(before, after, past.get("shot"))
+    for bright in self._method.stream(seen(), rounded=rounded, memory=memory):
       light, begins = noted.popleft()
       if begins:
         yield from shot.end()
-        shot = _Shot(before, after, behind_cut=True)
+        shot = _Shot(before, after)
       yield from shot.add(bright, light)
+    if memory and memory.more:
+      counted = {"before": before.counted, "after": after.counted}
+      memory.kept["steadied"] = counted | {
+        "noted": list(noted),
+        "cuts": cuts.before,
+        "shot": shot.kept(),
+      }
+      return
     yield from shot.end()
     if self._told is not None:
       self._told(before.share, after.share)
@@ -82,10 +98,17 @@ class _Moment:
 class _Shot:
   """The frames between two cuts."""
 
-  def __init__(self, before: Flicker, after: Flicker, *, behind_cut: bool = False):
-    self._before, self._after, self._cut = before, after, behind_cut
-    self._moments: collections.deque[_Moment] = collections.deque()
-    self._held: collections.deque[Frame] = collections.deque()
+  def __init__(self, before: Flicker, after: Flicker, kept: dict[str, Any] | None = None):
+    """Begins a shot, or goes on with what was `kept`."""
+    kept = kept or {"cut": True, "moments": [], "held": []}
+    self._before, self._after, self._cut = before, after, kept["cut"]
+    self._moments = collections.deque(_Moment(*moment) for moment in kept["moments"])
+    self._held: collections.deque[Frame] = collections.deque(kept["held"])
+
+  def kept(self) -> dict[str, Any]:
+    """What to go on with."""
+    moments = [[moment.light, moment.colors, moment.small] for moment in self._moments]
+    return {"cut": self._cut, "moments": moments, "held": list(self._held)}
 
   def add(self, frame: Frame, light: float) -> Iterator[Frame]:
     """The next frame of the method; yields those whose neighbours are known."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.ops.frames import to_8_bit, to_unit
 
 
@@ -35,7 +35,9 @@ class Mixed(Method):
       )
     self.name, self._method, self._strength = method.name, method, strength
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`.
 
     Raises:
@@ -46,16 +48,16 @@ class Mixed(Method):
         yield _as_asked(frame, rounded)
       return
     if self._strength == 1:
-      yield from self._method.stream(frames, rounded=rounded)
+      yield from self._method.stream(frames, rounded=rounded, memory=memory)
       return
-    waiting: collections.deque[Frame] = collections.deque()
+    waiting = collections.deque(memory.kept.get("mixed", []) if memory else [])
 
     def seen() -> Iterator[Frame]:
       for frame in frames:
         waiting.append(frame)
         yield frame
 
-    for bright in self._method.stream(seen(), rounded=rounded):
+    for bright in self._method.stream(seen(), rounded=rounded, memory=memory):
       dark = waiting.popleft()
       if dark.shape != bright.shape:
         raise UserError(
@@ -63,6 +65,8 @@ class Mixed(Method):
           f"pixels of {dark.shape[1]}x{dark.shape[0]}, so they cannot be mixed; leave it out"
         )
       yield self._mixed(_as_asked(dark, bright.dtype == np.uint8), bright)
+    if memory:
+      memory.kept["mixed"] = list(waiting)
 
   def about(self, height: int, width: int) -> str:
     """As `Method`."""

@@ -13,10 +13,17 @@ class Flicker:
   Motion counts, too: compare films of the same scene.
   """
 
-  def __init__(self) -> None:
-    self._before: float | None = None
-    self._jumps = self._sum = 0.0
-    self._pairs = self._count = 0
+  def __init__(self, counted: list[float | None] | None = None) -> None:
+    """Starts a film, or goes on with what was `counted` so far."""
+    before, jumps, pairs, total, count = counted or (None, 0, 0, 0, 0)
+    self._before: float | None = before
+    self._jumps, self._sum = jumps or 0.0, total or 0.0
+    self._pairs, self._count = pairs or 0, count or 0
+
+  @property
+  def counted(self) -> list[float | None]:
+    """What to go on with."""
+    return [self._before, self._jumps, self._pairs, self._sum, self._count]
 
   def add(self, colors: Float[np.ndarray, "3"], *, cut: bool = False) -> None:
     """The next frame.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llve_jax.methods import Steadied
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.methods.steady import multiply_odds, odds_factors
 from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
 from tests.methods.test_cuts import film, scene
@@ -20,7 +20,9 @@ class Trembling(Method):
   def __init__(self, amount: float = 0.15):
     self._amount = amount
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     random = np.random.default_rng(0)
     for frame in frames:
       tremble = 1 + self._amount * random.uniform(-1, 1, 3).astype(np.float32)
