@@ -21,6 +21,7 @@ from llve_jax.methods.method import Frame
 
 _SHOWN = 1600  # longest side in pixels of a picture on the page; the download is whole
 _PLAYED = ("h264",)  # what every browser plays in .mp4
+_SPARE = 30  # frames beyond the limit of length: rates are only roughly true
 _BETWEEN = 0.2  # seconds between two words on how far it is
 
 
@@ -106,7 +107,7 @@ class _Work:
   def video(self) -> Result:
     source, target = self._job.source, self._folder / "bright.mp4"
     info = read_info(source)
-    self._most = int(self._limits.seconds * float(info.average_rate) * 1.2) + 30
+    self._most = int(1.2 * self._limits.seconds * float(info.average_rate)) + _SPARE
     done = self._enhance(target, depth=8)
     before = self._folder / "shown_before.mp4"
     if source.suffix == ".mp4" and info.codec in _PLAYED and info.bits == 8:

@@ -116,5 +116,5 @@ def _table(result: Result) -> str:
     for name, key, form, factor in rows
     if key in result.numbers
   ]
-  head = '<tr><th scope="col"></th><th scope="col">before</th><th scope="col">after</th></tr>'
+  head = '<tr><td></td><th scope="col">before</th><th scope="col">after</th></tr>'
   return f'<table class="llve-figures">{head}{"".join(cells)}</table>'
