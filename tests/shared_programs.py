@@ -10,7 +10,15 @@ from experiments.run.compiled_steps import Programs
 
 # What the program of a step does not depend on.
 _OUTSIDE = {
-  "train": ("save_every", "keep", "keep_every", "keep_best", "log_every", "stop_after", "init_from"),
+  "train": (
+    "save_every",
+    "keep",
+    "keep_every",
+    "keep_best",
+    "log_every",
+    "stop_after",
+    "init_from",
+  ),
   "data": ("dir", "seed", "workers", "processes"),
 }
 _built: dict[tuple[Any, ...], Any] = {}

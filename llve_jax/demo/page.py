@@ -18,8 +18,6 @@ from llve_jax.demo.worker import CancelledError, Worker
 from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError
 from llve_jax.io.embedded_clips import write_dark
-from llve_jax.io.images import PICTURE_SUFFIXES
-from llve_jax.io.video import VIDEO_SUFFIXES
 
 _BY_ITSELF = "by itself"
 _STEADY: dict[str, bool | None] = {_BY_ITSELF: None, "on": True, "off": False}
@@ -133,12 +131,8 @@ def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr
     gr.Markdown(_INTRODUCTION.format(**dataclasses.asdict(limits)))
     with gr.Row():
       with gr.Column(scale=1, min_width=280):
-        upload = gr.File(
-          label="A dark picture or video",
-          type="filepath",
-          file_types=[*PICTURE_SUFFIXES, *VIDEO_SUFFIXES],
-          elem_id="upload",
-        )
+        # Of any kind: the desk says what it does not take, Gradio would do so by an error.
+        upload = gr.File(label="A dark picture or video", type="filepath", elem_id="upload")
         sample = gr.Button("Take the sample", elem_id="sample")
         model = gr.Dropdown(list(models), value=default, label="Network or method")
         look = gr.Radio([_BY_ITSELF, *LOOKS], value=_BY_ITSELF, label="Look")
