@@ -60,7 +60,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "name": model,
         "kwargs": dict(kwargs),
         "dtype": "float32",
-        "encoder_weights": "",  # torchvision's ResNet (.pth), for networks of System B
+        "encoder_weights": "",  # torchvision's or timm's ResNet, for networks of System B
       },
       "step": {"name": "supervised", "options": {}},
       "critics": {},

@@ -19,6 +19,8 @@ Variants, joined by commas:
   released               the program as its authors left it: cross-entropy, one convolution a
                          block, dropout that stays on
   released_penalty       the gradient penalty as the program has it, colours of one pixel at a time
+  turntable              20 epochs on turntable pairs, as System A's report fine-tuned it; begin
+                         with its authors' weights: `--config.train.init_from=FILE`
   quick smoke pod        sizes
 """
 
@@ -87,10 +89,20 @@ def _smoke(config: ConfigDict) -> None:
   _pixels(config)
 
 
+def _turntable(config: ConfigDict) -> None:
+  if config.data.name == "dark_clips":
+    return  # the small sizes have one data set for all
+  config.data.update(name="turntable_pairs", config="", crop=256, resize=())
+  steps = 818 // config.data.batch
+  config.train.steps = 20 * steps
+  config.eval.every = steps
+
+
 VARIANTS: dict[str, base.Change] = {
   "published": _published,
   "released": _released,
   "released_penalty": _released_penalty,
+  "turntable": _turntable,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

@@ -20,6 +20,9 @@ Variants, joined by commas:
   released               losses as the program has them: mean absolute error, a third of VGG-19
                          seen through values from -1 to 1, SSIM of three colours, a region taken
                          from the result
+  stretched              results stretched as the program writes them; training is the same
+  turntable              20 epochs on turntable pairs, as System A's report fine-tuned it; begin
+                         with its authors' weights: `--config.train.init_from=FILE`
   quick smoke pod        sizes
 """
 
@@ -68,9 +71,20 @@ def _smoke(config: ConfigDict) -> None:
   _small_losses(config)
 
 
+def _turntable(config: ConfigDict) -> None:
+  if config.data.name == "dark_clips":
+    return  # the small sizes have one data set for all
+  config.data.update(name="turntable_pairs", config="", crop=256, resize=())
+  steps = 818 // config.data.batch
+  config.train.steps = 20 * steps
+  config.eval.every = steps
+
+
 VARIANTS: dict[str, base.Change] = {
   "published": base.follow_source,
   "released": _released,
+  "stretched": lambda config: config.model.kwargs.update(post="released"),
+  "turntable": _turntable,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

@@ -30,7 +30,7 @@ Variants, joined by commas:
   multi1 multi2                            structure + region + 0.01 VGG; L1 + structure + region
                                            (of small crops SSIM alone instead of structure)
   gan                                      cross-entropy critic on single frames beside L1
-  he2he                                    dark and bright clips equalised, as released
+  he2he natural                            dark and bright clips equalised, as released, or not
   quick smoke pod                          sizes
 """
 
@@ -173,6 +173,7 @@ VARIANTS: dict[str, base.Change] = {
   "depth2": _scaled("depth", lambda depth: depth - 1),
   "depth4": _scaled("depth", lambda depth: depth + 1),
   "base16": _scaled("base", lambda base: base // 2),
+  "natural": lambda config: config.data.update(config="natural"),
   "histogram": _model(histogram=True),
   "batch10": _batch(10),
   "batch23": _batch(23),

@@ -32,12 +32,6 @@ def show_progress(items: Iterator[T], total: int | None, done: int = 0) -> Itera
       print(line(done + count, total, now - started, done), file=sys.stderr, flush=True)
 
 
-def show_nothing(items: Iterator[T], done: int = 0) -> Iterator[T]:
-  """Passes frames on."""
-  del done
-  return items
-
-
 def line(count: int, total: int | None, seconds: float, done: int = 0) -> str:
   """How far a run is after `seconds`: frames of how many, how fast, and the time that is left.
 

@@ -41,7 +41,7 @@ def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
 def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
   """Writes the bundle, whole or not at all."""
   flat = flatten(jax.device_get(bundle.variables))
-  arrays = {name: np.ascontiguousarray(value) for name, value in flat.items()}
+  arrays = {name: np.asarray(value, order="C") for name, value in flat.items()}
   header = {"name": bundle.name, "kwargs": bundle.kwargs, "origin": bundle.origin}
   with replacing(path) as temporary:
     # Not safetensors' own `save_file`, whose files only their owner may read.
@@ -66,6 +66,19 @@ def load(path: str | os.PathLike[str]) -> Bundle:
   if not isinstance(header, dict) or not header.keys() >= {"name", "kwargs", "origin"}:
     raise UserError(f"{path}: says not which network it holds; expected a file written by training")
   return Bundle(header["name"], _tuples(header["kwargs"]), unflatten(flat), header["origin"])
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """All tensors of a safetensors file, by their names there, whoever wrote it.
+
+  Raises:
+    UserError: not safetensors.
+  """
+  try:
+    with safe_open(path, framework="numpy") as file:
+      return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except SafetensorError as error:
+    raise UserError(f"{path}: not a readable safetensors file ({error}); copy it again") from error
 
 
 def check_matches(found: Any, expected: Any, source: str | os.PathLike[str]) -> None:
