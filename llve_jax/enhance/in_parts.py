@@ -79,6 +79,7 @@ def enhance_in_parts(
   run = run | {"plan": _told(plan), "length": length, "side_by_side": side_by_side}
   with KeptParts(plan.target, run) as kept:
     work = _Work(plan, method, length, kept, side_by_side, watch)
+    before = work.written
     if kept.count:
       say(f"{plan.target}: goes on behind {work.written} frames that are done")
     try:
@@ -104,6 +105,7 @@ def enhance_in_parts(
     faults=tuple(faults),
     notes=(work.rates.told(count),) if count else (),
     rates=work.rates.of(count) if count else None,
+    before=before,
   )
 
 

@@ -110,7 +110,9 @@ def test_other_settings_begin_anew(clip, tmp_path, capsys):
   assert "goes on" not in capsys.readouterr().err
   other = packets(target)
   assert stopped(clip, target, 26, LONG)
-  command.run(clip, target, **told)
+  enhanced = command.run(clip, target, **told)
+  assert (enhanced.frames, enhanced.before) == (36, 24)
+  assert str(enhanced).startswith("36 frames of 67x45, 24 of them before in ")
   assert "goes on behind 24 frames that are done" in capsys.readouterr().err  # a cut is there
   assert packets(target) != other
 
