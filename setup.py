@@ -19,6 +19,7 @@ EXTRAS = {
     TENSORFLOW,
     "orbax-export>=0.0.8",
     "ai-edge-litert>=2.3",
+    "tensorflow-serving-api>=2.21",  # the records of warm-up requests
     "onnx>=1.23",
     "onnxruntime>=1.32",
     "tf2onnx>=1.17",

@@ -26,8 +26,9 @@ pytestmark = [
 ]
 
 
-def arguments(data_dir: Path, steps: int = 60) -> list[str]:
+def arguments(data_dir: Path, steps: int = 24) -> list[str]:
   own = [f"--config.data.dir={data_dir}", "--config.data.config=tiny", "--config.data.batch=8"]
+  own += ["--config.eval.max_frames=1"]
   return [f"--config={kill.CONFIG}", *kill.SMALL, f"--config.train.steps={steps}", *own]
 
 

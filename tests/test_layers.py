@@ -21,7 +21,7 @@ ALLOWED = {
   "zoo": {"models", "io", "ops"},
   "methods": {"zoo", "models", "io", "ops"},
   "score": {"methods", "metrics", "data", "io", "ops"},
-  "enhance": {"methods", "zoo", "models", "io", "ops"},
+  "enhance": {"methods", "metrics", "zoo", "models", "io", "ops"},
   "export": {"methods", "zoo", "models", "io", "ops"},
   "plan": {"models", "zoo", "io", "ops"},
   "train": {"models", "losses", "metrics", "data", "score", "job", "io", "ops"},

@@ -3,6 +3,9 @@
   python -m llve_jax.export --model=night /tmp/saved_model
   python -m llve_jax.export --model=/tmp/run /tmp/program --format=stablehlo
   python -m llve_jax.export --model=night /tmp/phone --format=litert --size=640x360
+  python -m llve_jax.export --model=night /tmp/onnx --format=onnx
+  python -m llve_jax.export --model=night /tmp/player --format=onnx --layout=nchw --size=1280x720
+  python -m llve_jax.export --model=night /srv/night --versions --warm_up=1280x720
 
 --precision=float16 halves the last one; --precision=int8 --calibrate=VIDEO is for networks that do
 not stream. OUT is a folder, replaced only if it is an older export. What is written has been run in
@@ -26,7 +29,7 @@ _MODEL = flags.DEFINE_string(
 )
 _FORMAT = flags.DEFINE_string("format", "saved_model", f"One of: {', '.join(sorted(FORMATS))}.")
 _SIZE = flags.DEFINE_string(
-  "size", None, "WIDTHxHEIGHT of the frames, for formats of fixed size (litert, onnx)."
+  "size", None, "WIDTHxHEIGHT of the frames: needed for litert; onnx without it takes any size."
 )
 _FRAMES = flags.DEFINE_integer(
   "frames", None, "Length of the clips, for formats of fixed size; without: what the network needs."
@@ -36,6 +39,17 @@ _PRECISION = flags.DEFINE_string(
 )
 _CALIBRATE = flags.DEFINE_string(
   "calibrate", None, "A dark video: int8 is calibrated by it, and any export compared on it."
+)
+
+
+_LAYOUT = flags.DEFINE_string(
+  "layout", "clip", "Of onnx: clip, or nchw: one input and output of planes, as players take them."
+)
+_WARM_UP = flags.DEFINE_string(
+  "warm_up", None, "WIDTHxHEIGHT of the requests by which a server of a saved_model starts."
+)
+_VERSIONS = flags.DEFINE_bool(
+  "versions", False, "OUT is a folder of versions, as servers watch it; this becomes the next one."
 )
 
 
@@ -54,6 +68,9 @@ def main(argv: Sequence[str]) -> None:
     frames=_FRAMES.value,
     precision=_PRECISION.value,
     calibrate=_CALIBRATE.value,
+    layout=_LAYOUT.value,
+    warm_up=_WARM_UP.value,
+    versions=_VERSIONS.value,
   )
   print(said)
 

@@ -1,11 +1,13 @@
 """What `python -m llve_jax.export` does."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from llve_jax.errors import UserError
 from llve_jax.export.formats import check_destination, export, known_format
-from llve_jax.export.options import Options, parse_size
+from llve_jax.export.options import Options, check_choices, parse_size
+from llve_jax.export.versions import next_version
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.zoo import shipped, trained
 
@@ -19,6 +21,9 @@ def run(
   frames: int | None = None,
   precision: str = "float32",
   calibrate: str | None = None,
+  layout: str = "clip",
+  warm_up: str | None = None,
+  versions: bool = False,
 ) -> str:
   """Exports a network and says what was written.
 
@@ -30,14 +35,19 @@ def run(
     frames: as `Options`.
     precision: as `Options`.
     calibrate: a video, `Options.video`.
+    layout: as `Options`.
+    warm_up: WIDTHxHEIGHT, `Options.warm_up`.
+    versions: whether `out` is a folder of versions, of which this becomes the next.
 
   Raises:
     UserError: bad input, or an export that differs from the network.
   """
   # What costs nothing to check comes first: an export takes a minute.
   chosen = known_format(format)
-  path = check_destination(out)
-  options = Options(parse_size(size), frames, precision, calibrate)
+  options = Options(
+    parse_size(size), frames, precision, calibrate, layout, parse_size(warm_up, "warm_up")
+  )
+  check_choices(options, format)
   if not model:
     raise UserError(
       "no network given; pass --model=NAME|FILE|DIR: a shipped network, a weights file, or the "
@@ -45,16 +55,19 @@ def run(
     )
   if os.fspath(model) in CLASSIC:
     raise UserError(f"{model} is a method without learning; only networks can be exported")
-  network = trained.load(model)
   name = str(model) if shipped.is_name(model) else None
-  written = export(network, path, format, options, shipped=name)
+  with next_version(out) if versions else contextlib.nullcontext(Path(out)) as chosen_path:
+    path = check_destination(chosen_path)
+    network = trained.load(model)
+    written = export(network, path, format, options, shipped=name)
   found = written.parity
   length = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-  low, high = network.traits.value_range
-  first = written.signatures[0].partition(":")[0]
+  low, high = network.traits.value_range if layout == "clip" else (0, 1)
+  first, given = written.signatures[0].replace(":", "").split()[:2]
+  what = f"{name or network.name} as {format}, {precision}, {length / 2**20:.1f} MiB"
   return "\n".join(
     [
-      f"wrote {out}: {name or network.name} as {format}, {precision}, {length / 2**20:.1f} MiB",
+      f"wrote {chosen_path}: {what}",
       *(f"signature {line}" for line in written.signatures),
       f"values of float32 inputs are {network.traits.input_kind} in [{low:g}, {high:g}]",
       f"difference to the network (allowed: {found.criterion}), measured in a fresh process "
@@ -70,11 +83,7 @@ def run(
       ),
       "to use it:",
       chosen.snippet.format(
-        path=out, channels=network.traits.channels, signature=first, given=_given(first)
+        path=str(chosen_path), channels=network.traits.channels, signature=first, given=given
       ),
     ]
   )
-
-
-def _given(signature: str) -> str:
-  return "frame" if signature == "start" else "clip"

@@ -13,6 +13,11 @@ TEXTS = {
 }
 
 
+def takes_stills(traits: Traits) -> bool:
+  """Whether a picture alone is a clip that the network takes."""
+  return traits.least_frames == 1
+
+
 def functions(traits: Traits, enhance: Any) -> dict[str, Any]:
   """Concrete TensorFlow functions by name; none where the network takes no sRGB.
 
@@ -54,6 +59,6 @@ def functions(traits: Traits, enhance: Any) -> dict[str, Any]:
     return {"image_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
   found = {"frames": frames.get_concrete_function()}
-  if traits.least_frames == 1:
+  if takes_stills(traits):
     found["encoded"] = encoded.get_concrete_function()
   return found

@@ -2,8 +2,8 @@
 
 `python -P fixed_size_runner.py FOLDER INPUTS.npz OUTPUTS.npz`: every array of INPUTS, called
 "NUMBER WAY", comes out under the same name; `milliseconds N` is what a frame takes with N threads,
-the median of some. Ways: `serving_default`; `next`: clips [1, t, h, w, c], the first frame through
-`start`, each other one through `next`. Nothing of this package is imported.
+the median of some. Ways: `serving_default`; `next`: clips [b, t, h, w, c], the first frame through
+`start`, each other one through `next`; `planes`: [1, c, h, w]. Nothing of this package is imported.
 """
 
 import sys
@@ -62,15 +62,17 @@ def apply(call: Call, way: str, given: np.ndarray) -> tuple[np.ndarray, float]:
     seconds.append(time.perf_counter() - begin)
     return found
 
+  if way == "planes":
+    return timed("serving_default", {"frame": given})["frame"], float(np.median(seconds))
   if way != "next":
     frames = timed(way, {"clip": given})["clip"]
-    return frames, float(np.median(seconds)) / given.shape[1]
+    return frames, float(np.median(seconds)) / (given.shape[0] * given.shape[1])
   result = timed("start", {"frame": given[:, 0]})
   parts = [result.pop("frame")]
   for index in range(1, given.shape[1]):
     result = timed("next", {"frame": given[:, index], **result})
     parts.append(result.pop("frame"))
-  return np.stack(parts, axis=1), float(np.median(seconds[1:]))
+  return np.stack(parts, axis=1), float(np.median(seconds[1:])) / given.shape[0]
 
 
 def main(folder: str, inputs: str, outputs: str) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from llve_jax.errors import UserError
 from llve_jax.export import litert, manifest, onnx_file, parity, saved_model, stablehlo
-from llve_jax.export.options import Options
+from llve_jax.export.options import Options, check_choices
 from llve_jax.export.probes import Probe
 from llve_jax.io.atomic import replacing
 from llve_jax.zoo.trained import Trained
@@ -111,6 +111,7 @@ def export(
   """
   options = options or Options()
   chosen = known_format(format)
+  check_choices(options, format)
   path = check_destination(out)
   network = in_float32(network)
   probes = chosen.prepare(network, options)

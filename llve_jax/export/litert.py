@@ -7,6 +7,7 @@ alone. Signatures: `serving_default` on clips [1, t, h, w, c]; of a network that
 
 import functools
 import importlib.util
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,9 +91,19 @@ def converted(network: Trained, offered: tuple[Signature, ...], options: Options
         return bytes(converter.convert())
     except Exception as error:  # its own classes are private
       raise UserError(
-        f"TensorFlow cannot convert {network.name} to LiteRT: {str(error).strip()[:600]}; nothing "
-        "was written, export it as saved_model"
+        f"TensorFlow cannot convert {network.name} to LiteRT: {_reason(error)}; nothing was "
+        "written, export it as saved_model"
       ) from error
+
+
+def _reason(error: Exception) -> str:
+  """The operation that the converter stops at, if it says so, else how its message begins.
+
+  It prints the place of the operation first, and the whole program behind it.
+  """
+  said = str(error).strip()
+  found = re.search(r"failed to legalize operation '[^']*'|'[\w.]+' op [^\n]*", said)
+  return found[0] if found else said[:600]
 
 
 def _real(network: Trained, options: Options) -> np.ndarray | None:

@@ -52,6 +52,7 @@ def of(
   return {
     "format": format,
     "precision": options.precision,
+    "layout": options.layout,
     "size": f"{options.size[1]}x{options.size[0]}" if options.size else None,  # None: any
     "calibrated_by": Path(options.video).name if options.video else None,
     "signatures": signatures,

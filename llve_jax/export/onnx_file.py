@@ -1,8 +1,9 @@
-"""A network as ONNX of a fixed size, builtin operators alone, a file for each signature.
+"""A network as ONNX of builtin operators alone, a file for each signature.
 
 LiteRT's converter makes the graph, tf2onnx writes it in ONNX: `serving_default.onnx` from `clip`
-[1, t, h, w, c]; of a network that streams `start.onnx` and `next.onnx` from `frame` [1, h, w, c]
-and what the network remembers. Outputs are called as in the signature, `out_` before it.
+[b, t, h, w, c]; of a network that streams `start.onnx` and `next.onnx` from `frame` [b, h, w, c]
+and what the network remembers. Outputs are called as in the signature, `out_` before it. Sizes are
+open, or fixed by `Options.size`. The layout "nchw" is for players: `llve_jax.export.planes`.
 """
 
 import importlib.util
@@ -11,14 +12,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from llve_jax.errors import UserError
-from llve_jax.export import litert, signatures
-from llve_jax.export.options import Options, check_fixed, real_frames
-from llve_jax.export.probes import Probe, fixed_size
+from llve_jax.export import litert, onnx_graph, planes, signatures
+from llve_jax.export.options import Options, check_fixed, real_frames, window
+from llve_jax.export.probes import Probe, fixed_size, open_sizes, streamed
 from llve_jax.export.quiet import silent
 from llve_jax.export.signatures import Signature
+from llve_jax.models.contract import Traits
 from llve_jax.zoo.trained import Trained
 
 OPSET = 17
@@ -26,7 +26,7 @@ RUNNER = Path(__file__).with_name("fixed_size_runner.py")
 SNIPPET = """\
   import onnxruntime
   session = onnxruntime.InferenceSession({path!r} + "/{signature}.onnx")
-  bright = session.run(["out_{given}"], {{{given!r}: dark}})[0]  # float32, of one size"""
+  bright = session.run(["out_{given}"], {{{given!r}: dark}})[0]  # float32, as the signature says"""
 OUT = "out_"
 _PACKAGES = ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx")
 
@@ -37,7 +37,8 @@ def prepare(network: Trained, options: Options) -> list[Probe]:
   Raises:
     UserError: it cannot be written as asked for, or a package is not installed.
   """
-  frames, height, width = check_fixed(options, "onnx", network.traits)
+  traits = network.traits
+  frames, size = _size(options, traits)
   if options.precision != "float32":
     raise UserError(
       f"--format=onnx is written in float32; leave --precision={options.precision} out, the "
@@ -48,8 +49,13 @@ def prepare(network: Trained, options: Options) -> list[Probe]:
       raise UserError(
         f"--format=onnx needs {package}, which is not installed; pip install 'llve_jax[export]'"
       )
-  real = real_frames(options, network.traits, (height, width), frames)
-  return fixed_size(network.traits, (1, frames, height, width), real)
+  real = real_frames(options, traits, size, frames)
+  if options.layout == "nchw":
+    planes.check(traits)
+    return planes.probes(traits, frames, size, real)
+  if size is not None:
+    return fixed_size(traits, (1, frames, *size), real)
+  return streamed(traits, real) if traits.streaming else open_sizes(traits, real, eight_bits=False)
 
 
 def write(network: Trained, folder: Path, options: Options) -> list[str]:
@@ -63,13 +69,36 @@ def write(network: Trained, folder: Path, options: Options) -> list[str]:
   """
   import onnx
 
-  size = check_fixed(options, "onnx", network.traits)
-  offered = signatures.of(network, (1, *size))
+  offered = _offered(network, options)
   folder.mkdir()
   for each in offered:
     content = litert.converted(network, (each,), options)
     onnx.save(_as_onnx(content, each), str(folder / f"{each.name}.onnx"))
   return [*map(str, offered)]
+
+
+def _size(options: Options, traits: Traits) -> tuple[int, tuple[int, int] | None]:
+  """Frames of a clip, where their number is fixed, and (rows, columns), where these are."""
+  if options.size is not None:
+    frames, height, width = check_fixed(options, "onnx", traits)
+    return frames, (height, width)
+  if options.frames is not None and options.layout != "nchw":
+    raise UserError(
+      f"--frames={options.frames}: without --size every size is open, the length of clips too; "
+      "leave --frames out, or pass --size=WIDTHxHEIGHT"
+    )
+  return window(options, traits), None
+
+
+def _offered(network: Trained, options: Options) -> tuple[Signature, ...]:
+  frames, size = _size(options, network.traits)
+  if options.layout == "nchw":
+    return (planes.signature(network, frames, size),)
+  if size is not None:
+    return signatures.of(network, (1, frames, *size))
+  found = signatures.of(network)
+  # A memory over clips of open length is a loop, which few runtimes are good at.
+  return found[1:] if network.traits.streaming else found
 
 
 def _as_onnx(content: bytes, signature: Signature) -> Any:
@@ -83,9 +112,14 @@ def _as_onnx(content: bytes, signature: Signature) -> Any:
     file.write_bytes(content)
     try:
       with silent():
-        model, _ = tf2onnx.convert.from_tflite(str(file), opset=OPSET)
-      _clip(model)
+        model, _ = tf2onnx.convert.from_tflite(
+          str(file),
+          opset=OPSET,
+          custom_op_handlers={"UnsortedSegmentProd": (onnx_graph.segment_product, [])},
+        )
+      onnx_graph.clip(model)
       _rename(model, _names(file, signature))
+      _name_sizes(model, signature)
       del model.opset_import[:]  # tf2onnx names its own operators, too, of which none is left
       model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
       onnx.checker.check_model(model, full_check=True)
@@ -108,22 +142,6 @@ def _names(file: Path, signature: Signature) -> dict[str, str]:
   }
 
 
-def _clip(model: Any) -> None:
-  """LiteRT has an operation for values between 0 and 1 that tf2onnx does not know."""
-  import onnx
-
-  bounds = {"bound_zero": 0.0, "bound_one": 1.0}
-  found = [node for node in model.graph.node if node.op_type == "TFL_RELU_0_TO_1"]
-  for node in found:
-    node.op_type = "Clip"
-    node.input.extend(bounds)
-  if found:
-    model.graph.initializer.extend(
-      onnx.numpy_helper.from_array(np.asarray(value, np.float32), name)
-      for name, value in bounds.items()
-    )
-
-
 def _rename(model: Any, names: dict[str, str]) -> None:
   graph = model.graph
   for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -131,3 +149,15 @@ def _rename(model: Any, names: dict[str, str]) -> None:
   for node in graph.node:
     for tensors in (node.input, node.output):
       tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
+
+
+def _name_sizes(model: Any, signature: Signature) -> None:
+  """Numbers for the sizes that are fixed, names for those that are open, as in the signature."""
+  shapes = {name: leaf.shape for name, leaf in signature.inputs.items()} | {
+    OUT + name: leaf.shape for name, leaf in signature.outputs.items()
+  }
+  for value in (*model.graph.input, *model.graph.output):
+    sizes = value.type.tensor_type.shape
+    del sizes.dim[:]
+    for side in shapes[value.name]:
+      sizes.dim.add(**({"dim_value": side} if isinstance(side, int) else {"dim_param": str(side)}))

@@ -13,6 +13,7 @@ from llve_jax.models.contract import Traits
 from llve_jax.shapes import Frames8
 
 PRECISIONS = ("float32", "float16", "int8")
+LAYOUTS = ("clip", "nchw")
 _LONGEST = 16  # frames of a video that are read
 
 
@@ -26,16 +27,20 @@ class Options:
       an output frame depends on.
     precision: one of `PRECISIONS`, for formats that have a choice.
     video: real frames: int8 is calibrated by them, and any export compared on them.
+    layout: one of `LAYOUTS`: of ONNX, clips or the planes that players take.
+    warm_up: (height, width) of the requests that a SavedModel brings for its server to begin with.
   """
 
   size: tuple[int, int] | None = None
   frames: int | None = None
   precision: str = "float32"
   video: str | None = None
+  layout: str = "clip"
+  warm_up: tuple[int, int] | None = None
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-  """WIDTHxHEIGHT as (height, width).
+def parse_size(text: str | None, flag: str = "size") -> tuple[int, int] | None:
+  """WIDTHxHEIGHT as (height, width); the flag is named where it is something else.
 
   Raises:
     UserError: anything else.
@@ -44,15 +49,31 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return None
   match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
   if match is None:
-    raise UserError(f"--size={text}: expected WIDTHxHEIGHT in pixels, as 640x360")
+    raise UserError(f"--{flag}={text}: expected WIDTHxHEIGHT in pixels, as 640x360")
   return int(match[2]), int(match[1])
 
 
-def check_open(options: Options, format: str) -> None:
-  """For formats of open sizes in float32.
+def check_choices(options: Options, format: str) -> None:
+  """Whether what is asked for is something that the format has at all.
 
   Raises:
-    UserError: a size or a precision is asked for.
+    UserError: a layout or a warm-up that it has not.
+  """
+  if options.layout not in LAYOUTS:
+    raise UserError(f"--layout={options.layout}: expected one of {', '.join(LAYOUTS)}")
+  for flag, asked, only in (
+    (f"--layout={options.layout}", options.layout != LAYOUTS[0], "onnx"),
+    ("--warm_up", options.warm_up is not None, "saved_model"),
+  ):
+    if asked and format != only:
+      raise UserError(f"{flag} is of --format={only} alone; leave it out for --format={format}")
+
+
+def check_open(options: Options, format: str, traits: Traits) -> Frames8 | None:
+  """For formats of open sizes in float32: the frames of the video, as `real_frames`.
+
+  Raises:
+    UserError: a size or a precision is asked for, or the video does not do.
   """
   if options.size is not None or options.frames is not None:
     raise UserError(f"--format={format} takes frames of any size; leave --size and --frames out")
@@ -61,6 +82,7 @@ def check_open(options: Options, format: str) -> None:
       f"--format={format} is written in float32; leave --precision={options.precision} out, or "
       "choose --format=litert"
     )
+  return real_frames(options, traits, None, traits.least_frames)
 
 
 def check_fixed(options: Options, format: str, traits: Traits) -> tuple[int, int, int]:
@@ -71,20 +93,13 @@ def check_fixed(options: Options, format: str, traits: Traits) -> tuple[int, int
   """
   if options.size is None:
     raise UserError(f"--format={format} has a fixed size; pass --size=WIDTHxHEIGHT, as 640x360")
-  least, shortest = traits.least_side, traits.least_frames
+  least = traits.least_side
   if min(options.size) < least:
     raise UserError(
       f"--size={options.size[1]}x{options.size[0]}: this network takes sides of {least} pixels at "
       "least"
     )
-  if traits.streaming and options.frames not in (None, 1):
-    raise UserError(
-      f"--frames={options.frames}: this network takes a frame at a time and hands on what it "
-      "remembers; leave --frames out"
-    )
-  frames = options.frames or (1 if traits.streaming else max(shortest, traits.frames))
-  if frames < shortest:
-    raise UserError(f"--frames={frames}: this network takes clips of {shortest} frames at least")
+  frames = window(options, traits)
   if options.precision not in PRECISIONS:
     raise UserError(f"--precision={options.precision}: expected one of {', '.join(PRECISIONS)}")
   if options.precision == "int8" and options.video is None:
@@ -92,6 +107,25 @@ def check_fixed(options: Options, format: str, traits: Traits) -> tuple[int, int
       "--precision=int8 is calibrated by real frames; pass --calibrate=VIDEO, a dark clip"
     )
   return frames, *options.size
+
+
+def window(options: Options, traits: Traits) -> int:
+  """Frames of a clip of fixed length: as asked for, or as many as the network looks at.
+
+  Raises:
+    UserError: fewer than the network takes, or several for one that takes them one by one.
+  """
+  if traits.streaming and options.layout != "nchw" and options.frames not in (None, 1):
+    raise UserError(
+      f"--frames={options.frames}: this network takes a frame at a time and hands on what it "
+      "remembers; leave --frames out"
+    )
+  shortest = traits.least_frames
+  default = 1 if traits.streaming else max(shortest, traits.frames)
+  frames = default if options.frames is None else options.frames
+  if frames < shortest:
+    raise UserError(f"--frames={frames}: this network takes clips of {shortest} frames at least")
+  return frames
 
 
 def real_frames(

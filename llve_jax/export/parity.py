@@ -19,13 +19,18 @@ import jax
 import numpy as np
 
 from llve_jax.errors import UserError
+from llve_jax.export import planes
 from llve_jax.export.probes import Probe
 from llve_jax.methods.compiled import pure
+from llve_jax.models.contract import Traits
 from llve_jax.ops.frames import to_8_bit, to_unit
 from llve_jax.zoo.trained import Trained
 
 TOLERANCE = 1e-5
 WORST_ROUNDING = 1e-3  # a quarter of an 8-bit step: what is more is no rounding
+# Of the fresh process. Those of this one are for JAX's XLA: another stops at flags that it does not
+# know.
+XLA_FLAGS = ""
 STEP = 1 / 255  # what lies between two 8-bit values is rounded to either
 LEAST_PSNR = {"float16": 50.0, "int8": 30.0}  # dB against the model
 
@@ -145,7 +150,7 @@ def measure(
     def run(clip: np.ndarray) -> np.ndarray:
       return np.asarray(model(weights, jax.device_put(clip, cpu), None, None)[0])
 
-    return _through(probe, run)
+    return _through(probe, run, network.traits)
 
   trials, changes = [], [0.0]
   for (key, given), probe in zip(inputs.items(), probes, strict=True):
@@ -161,8 +166,12 @@ def measure(
   return Parity(tuple(trials), float(np.max(changes)), precision, times)
 
 
-def _through(probe: Probe, run: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _through(probe: Probe, run: Callable[[np.ndarray], np.ndarray], traits: Traits) -> np.ndarray:
   """What the network makes of a probe, whichever way it goes through the export."""
+  if probe.way == planes.WAY:
+    low, high = (np.float32(bound) for bound in traits.value_range)
+    clip = low + (high - low) * planes.clip_of(probe.given)
+    return np.asarray(planes.planes_of(planes.frame_of(run(clip), traits)))
   if probe.way in ("serving_default", "next"):
     return run(probe.given)
   axis = 0 if probe.way == "frames" else 1
@@ -195,8 +204,7 @@ def _run(runner: Path, exported: Path, given: dict[str, np.ndarray]) -> dict[str
     "CUDA_VISIBLE_DEVICES": "-1",
     "JAX_PLATFORMS": "cpu",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Flags meant for JAX's XLA; another XLA stops at those that it does not know.
-    "XLA_FLAGS": "",
+    "XLA_FLAGS": XLA_FLAGS,
   }
   with tempfile.TemporaryDirectory() as folder:
     inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")

@@ -23,7 +23,8 @@ class Probe:
   Attributes:
     way: how the frames go through it: "serving_default": clips [b, t, h, w, c]; "next": the first
       of such frames through `start`, the others one by one through `next`; "frames": uint8
-      [t, h, w, 3] of one video; "encoded": uint8 [n, h, w, 3] of stills, as PNG.
+      [t, h, w, 3] of one video; "encoded": uint8 [n, h, w, 3] of stills, as PNG; "planes": float32
+      [1, c, h, w] (`llve_jax.export.planes`).
     given: float32, or uint8.
     what: noise, scene or video.
   """
@@ -33,7 +34,8 @@ class Probe:
   what: str = "noise"
 
   def __str__(self) -> str:
-    return f"{self.way}, {self.what} of {' x '.join(map(str, self.given.shape[:-1]))}"
+    sizes = self.given.shape if self.way == "planes" else self.given.shape[:-1]
+    return f"{self.way}, {self.what} of {' x '.join(map(str, sizes))}"
 
 
 def open_sizes(traits: Traits, real: Frames8 | None, *, eight_bits: bool) -> list[Probe]:
@@ -56,6 +58,17 @@ def open_sizes(traits: Traits, real: Frames8 | None, *, eight_bits: bool) -> lis
       found.append(Probe("encoded", to_8_bit(one[0, :2]), "scene"))
   if real is not None:
     found.append(Probe("serving_default", to_unit(real)[None], "video"))
+  return found
+
+
+def streamed(traits: Traits, real: Frames8 | None) -> list[Probe]:
+  """Trials of an export that takes frames of any size, one by one alone."""
+  found = [
+    Probe("next", scene(at_least(traits, STREAMED), traits), "scene"),
+    Probe("next", noise(at_least(traits, (3, 2, 5, 3)), traits, 0)),
+  ]
+  if real is not None:
+    found.append(Probe("next", to_unit(real)[None], "video"))
   return found
 
 

@@ -14,8 +14,8 @@ from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
 from jax.extend.mlir.passmanager import PassManager
 
-from llve_jax.export import signatures
-from llve_jax.export.options import Options, check_open, real_frames
+from llve_jax.export import signatures, warm_up
+from llve_jax.export.options import Options, check_open
 from llve_jax.export.probes import Probe, open_sizes
 from llve_jax.export.quiet import needs, quiet
 from llve_jax.export.signatures import Signature
@@ -33,8 +33,7 @@ SNIPPET = """\
 
 def prepare(network: Trained, options: Options) -> list[Probe]:
   """What the export is tried on; raises `UserError` where it cannot be written as asked for."""
-  check_open(options, "saved_model")
-  real = real_frames(options, network.traits, None, network.traits.least_frames)
+  real = check_open(options, "saved_model", network.traits)
   return open_sizes(network.traits, real, eight_bits=True)
 
 
@@ -47,14 +46,15 @@ def write(network: Trained, folder: Path, options: Options | None = None) -> lis
   Raises:
     UserError: TensorFlow or orbax.export is not installed.
   """
-  del options
   offered = signatures.of(network)
+  size = (options and options.warm_up) or warm_up.SIZE
   with needs("a SavedModel"), quiet():
     module, functions = as_functions(network, offered)
     from llve_jax.export import eight_bits
 
     more = eight_bits.functions(network.traits, functions["serving_default"])
     save(folder, module, functions | more)
+    warm_up.write(folder, warm_up.requests(network, size))
   return [*map(str, offered), *(eight_bits.TEXTS[name] for name in more)]
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import export
 
 from llve_jax.methods.compiled import pure
+from llve_jax.models.contract import Traits
 from llve_jax.zoo.trained import Trained
 
 Arrays = dict[str, Any]
@@ -59,28 +60,27 @@ def of(network: Trained, size: tuple[int, int, int, int] | None = None) -> tuple
   """
   traits = network.traits
   run = pure(network.module)
-  sides = tuple(f"{side} >= {traits.least_side}" for side in "hw" if traits.least_side > 1)
-  shortest = (f"t >= {traits.least_frames}",) if traits.least_frames > 1 else ()
+  sides, clips = constraints_of(traits, "hw"), constraints_of(traits, "hwt")
 
   def clip(variables: Any, inputs: Arrays) -> Arrays:
     return {"clip": run(variables, inputs["clip"], None, None)[0]}
 
   found = []
   if size is None or not traits.streaming:
-    shape = size or export.symbolic_shape("b, t, h, w", constraints=sides + shortest)
+    shape = size or export.symbolic_shape("b, t, h, w", constraints=clips)
     spec = {"clip": _float((*shape, traits.channels))}
-    found.append(_signature("serving_default", network, clip, spec, sides + shortest))
+    found.append(_signature("serving_default", network, clip, spec, clips))
   if not traits.streaming:
     return tuple(found)
 
   def start(variables: Any, inputs: Arrays) -> Arrays:
     bright, carry = run(variables, inputs["frame"][:, None], None, None)
-    return {"frame": bright[:, 0], **_named(carry)}
+    return {"frame": jnp.squeeze(bright, 1), **_named(carry)}
 
   def following(variables: Any, inputs: Arrays) -> Arrays:
     carry = jax.tree.unflatten(structure, [inputs[name] for name in names])
     bright, carry = run(variables, inputs["frame"][:, None], carry, None)
-    return {"frame": bright[:, 0], **_named(carry)}
+    return {"frame": jnp.squeeze(bright, 1), **_named(carry)}
 
   frame: Any = export.symbolic_shape("b, h, w", constraints=sides)
   if size is not None:
@@ -93,6 +93,12 @@ def of(network: Trained, size: tuple[int, int, int, int] | None = None) -> tuple
   found.append(_signature("start", network, start, {"frame": one}, sides))
   found.append(_signature("next", network, following, {"frame": one, **remembered}, sides))
   return tuple(found)
+
+
+def constraints_of(traits: Traits, symbols: str) -> tuple[str, ...]:
+  """What a network asks of h, w and t, as far as these are among the symbols."""
+  least = {"h": traits.least_side, "w": traits.least_side, "t": traits.least_frames}
+  return tuple(f"{symbol} >= {least[symbol]}" for symbol in symbols if least[symbol] > 1)
 
 
 def _signature(

@@ -12,7 +12,7 @@ import jax
 from jax import export
 
 from llve_jax.export import signatures
-from llve_jax.export.options import Options, check_open, real_frames
+from llve_jax.export.options import Options, check_open
 from llve_jax.export.probes import Probe, open_sizes
 from llve_jax.export.signatures import Arrays, Signature
 from llve_jax.io import bundle
@@ -32,8 +32,7 @@ SNIPPET = """\
 
 def prepare(network: Trained, options: Options) -> list[Probe]:
   """What the export is tried on; raises `UserError` where it cannot be written as asked for."""
-  check_open(options, "stablehlo")
-  real = real_frames(options, network.traits, None, network.traits.least_frames)
+  real = check_open(options, "stablehlo", network.traits)
   return open_sizes(network.traits, real, eight_bits=False)
 
 

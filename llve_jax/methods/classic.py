@@ -15,7 +15,7 @@ from llve_jax.errors import UserError
 from llve_jax.methods import block_matching, deep_clahe
 from llve_jax.methods.equalized import ClipEqualizer, RunningEqualizer
 from llve_jax.methods.lime import lime
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
 from llve_jax.shapes import Frame8, Frame16
@@ -40,6 +40,7 @@ class AutoGain:
     decode: x is linear light, so that 1/2.2 encodes it for the display again; else x is the sRGB
       value itself and the power lifts the shadows further.
     smoothing: weight of the past per frame, in [0, 1); 0.9 halves a difference in 6.6 frames.
+    log_gain: of the last frame; all that is remembered.
   """
 
   def __init__(
@@ -58,7 +59,7 @@ class AutoGain:
     codes = {kind: _codes(kind) for kind in ("uint8", "uint16")}
     self._values = {k: srgb_to_linear(v) if decode else v for k, v in codes.items()}
     self._least = float(self._values["uint8"][1])  # of either depth, so that they agree
-    self._log_gain: float | None = None
+    self.log_gain: float | None = None
 
   def __call__(self, frame: Codes) -> Codes:
     """Brightens the next frame of the video."""
@@ -73,9 +74,9 @@ class AutoGain:
     light = float(self.statistic(luma))
     if light > 0.0:
       log_gain = float(np.log(self.level / max(light, self._least)))
-      past = log_gain if self._log_gain is None else self._log_gain
-      self._log_gain = self.smoothing * past + (1.0 - self.smoothing) * log_gain
-    return 1.0 if self._log_gain is None else float(np.exp(self._log_gain))
+      past = log_gain if self.log_gain is None else self.log_gain
+      self.log_gain = self.smoothing * past + (1.0 - self.smoothing) * log_gain
+    return 1.0 if self.log_gain is None else float(np.exp(self.log_gain))
 
 
 def _percentile_99(luma: np.ndarray) -> float:
@@ -230,18 +231,24 @@ class Classic(Method):
       raise UserError(f"unknown classic method {name!r}; known: {', '.join(known)}")
     self.name, self._fresh = called or name, known[name]
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`."""
     brighten = self._fresh()
     if isinstance(brighten, ClipEqualizer):
       frames = list(frames)
       brighten.look(map(codes_of, frames))
+    if memory and isinstance(brighten, AutoGain):
+      brighten.log_gain = memory.kept.get("classic")
     for frame in frames:
       bright = brighten(codes_of(frame)) if brighten is not unchanged_frame else frame
       if not rounded:
         yield to_unit(bright)
       else:
         yield bright if bright.dtype == np.uint8 else to_8_bit(to_unit(bright))
+    if memory and isinstance(brighten, AutoGain):
+      memory.kept["classic"] = brighten.log_gain
 
 
 def codes_of(frame: Frame) -> Codes:

@@ -49,6 +49,7 @@ class Compiled:
     """
     self.traits: Traits = module.traits
     self.rows = rows
+    self._module = module
     self._in_rows = None if rows == 1 else InRows(pure(module), rows)
     self._jitted = _jitted(module)
 
@@ -83,6 +84,12 @@ class Compiled:
     if self._in_rows is None:
       return self._jitted(variables, frames, carry, context, **how)
     return _on_frames(self._in_rows, variables, frames, carry, context, **how)
+
+  def carry_form(self, variables: Any, frames: Any) -> Any:
+    """The structure of the carry that frames of that shape and type leave behind."""
+    in_time = not self.traits.single_frames
+    run = functools.partial(_on_frames, pure(self._module), in_time=in_time, rounded=True)
+    return jax.tree.structure(jax.eval_shape(run, variables, frames, None, None)[1])
 
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:
     """What is compiled for arguments of these shapes, to be compiled for another machine."""

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
@@ -33,7 +33,7 @@ def bordered(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
   nothing: a dark ceiling or a night sky may be as black.
   """
   shade = 255.0 * jnp.max(context, axis=-1)
-  edges = (shade[:, 0], shade[:, -1], shade[:, :, 0], shade[:, :, -1])
+  edges = [lax.index_in_dim(shade, at, axis, keepdims=False) for axis in (1, 2) for at in (0, -1)]
   top, bottom, left, right = (jnp.max(edge, axis=-1, keepdims=True) for edge in edges)
   darkest = jnp.minimum(jnp.maximum(top, bottom), jnp.maximum(left, right))
   return jnp.clip((4.0 - darkest) / 1.5, 0.0, 1.0)
@@ -86,14 +86,14 @@ def follow(
 ) -> tuple[Float[Array, "b t k"], Float[Array, "b k"]]:
   """Codes that move towards each frame's own by `rate`, and the last; the first frame sets them."""
   if past is None and codes.shape[1] == 1:
-    return codes, codes[:, 0]
+    return codes, jnp.squeeze(codes, 1)
 
   def step(before: Array, now: Array) -> tuple[Array, Array]:
     code = before + rate * (now - before)
     return code, code
 
-  start = codes[:, 0] if past is None else past
-  last, smooth = jax.lax.scan(
+  start = lax.index_in_dim(codes, 0, 1, keepdims=False) if past is None else past
+  last, smooth = lax.scan(
     step, start, jnp.swapaxes(codes, 0, 1), unroll=turns_at_once(codes.shape[1])
   )
   return jnp.swapaxes(smooth, 0, 1), last

@@ -95,8 +95,8 @@ class Align(nn.Module):
     weights = jax.nn.softmax(
       jnp.where(allowed, scores * scale + lax.broadcast_to_rank(here, 4), -1e9), axis=-1
     )
-    weights = weights.astype(self.dtype)
-    parts = [weights[..., k : k + 1] * _moved(past, *step) for k, step in enumerate(around)]
+    each = jnp.split(weights.astype(self.dtype), len(around), axis=-1)
+    parts = [weight * _moved(past, *step) for weight, step in zip(each, around, strict=True)]
     return sum(parts[1:], start=parts[0])
 
 
@@ -223,8 +223,9 @@ class RecurrentUNet(nn.Module):
     small = nn.initializers.normal(0.01)
     x = Conv(13, (3, 3), dtype=self.dtype, kernel_init=small, name="maps")(x)
     x = x.astype(jnp.float32)
-    out = curve.mix(bend(balanced, brightest, curve.gain * local_gain(x[..., 12:])))
-    out = out + highlight_fade(settled) * x[..., :12]
+    added, bends = jnp.split(x, (12,), axis=-1)
+    out = curve.mix(bend(balanced, brightest, curve.gain * local_gain(bends)))
+    out = out + highlight_fade(settled) * added
     empty = curve.border * (1.0 - empty_fade(settled))
     out = out + empty * (settled - out)
     memory = {**past, "features": kept, "code": last_code}
@@ -247,7 +248,8 @@ class RecurrentUNet(nn.Module):
     """Runs the memory of the coarsest features along time: (blended features, last memory)."""
     steps = x.reshape(batch, time, *x.shape[1:])
     # A video starts with its first frame as its past.
-    start = steps[:, 0] if past is None else past.astype(self.dtype)
+    first = lax.index_in_dim(steps, 0, 1, keepdims=False)
+    start = first if past is None else past.astype(self.dtype)
     scan = nn.scan(
       Fuse,
       variable_broadcast="params",

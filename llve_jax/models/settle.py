@@ -42,11 +42,12 @@ def settle(
     The averaged frames, and the past of the next ones: "frame" and "count".
   """
   if past is None and frames.shape[1] == 1:
-    return frames, {"frame": frames[:, 0], "count": jnp.ones_like(frames[:, 0, ..., :1])}
+    first = jax.lax.index_in_dim(frames, 0, 1, keepdims=False)
+    return frames, {"frame": first, "count": jnp.ones_like(first[..., :1])}
 
   def step(before: Past, now: tuple[Array, Array]) -> tuple[Past, Array]:
     frame, control = now
-    patience, sensitive, floor, slope = (control[:, k, None, None, None] for k in range(4))
+    patience, sensitive, floor, slope = jnp.split(control[:, None, None], 4, axis=-1)
     change = box(colors(frame - before["frame"]))
     light = box(jnp.mean(frame, axis=-1, keepdims=True))
     count = before["count"]
@@ -59,7 +60,8 @@ def settle(
     return {"frame": mixed, "count": jnp.minimum(kept + 1.0, LONGEST)}, mixed
 
   if past is None:
-    past = {"frame": frames[:, 0], "count": jnp.zeros_like(frames[:, 0, ..., :1])}
+    first = jax.lax.index_in_dim(frames, 0, 1, keepdims=False)
+    past = {"frame": first, "count": jnp.zeros_like(first[..., :1])}
   in_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (frames, control))
   last, settled = jax.lax.scan(step, past, in_time, unroll=turns_at_once(frames.shape[1]))
   return jnp.swapaxes(settled, 0, 1), last
@@ -67,21 +69,20 @@ def settle(
 
 def colors(blocks: Blocks) -> Float[Array, "n h w 3"]:
   """The mean colour of every block."""
-  first, *others = (blocks[..., k : k + 3] for k in (0, 3, 6, 9))
+  first, *others = jnp.split(blocks, 4, axis=-1)
   return sum(others, start=first) * 0.25
 
 
 def of_pixels(blocks: Blocks) -> Float[Array, "n h w 4"]:
   """The brightest colour of each pixel of a block; not by `max`, which is slow over three."""
   red, green, blue = jnp.split(blocks.reshape(*blocks.shape[:-1], 4, 3), 3, axis=-1)
-  return larger(larger(red, green), blue)[..., 0]
+  return jnp.squeeze(larger(larger(red, green), blue), -1)
 
 
 def highlight_fade(blocks: Blocks) -> Float[Array, "n h w 1"]:
   """1 for most blocks, 0 where the brightest colour is clipped, linear in between."""
   pixels = of_pixels(blocks)
-  halves = larger(pixels[..., :2], pixels[..., 2:])
-  brightest = larger(halves[..., :1], halves[..., 1:])
+  brightest = larger(*jnp.split(larger(*jnp.split(pixels, 2, axis=-1)), 2, axis=-1))
   return jnp.clip((1.0 - brightest) / (1.0 - _HIGHLIGHT), 0.0, 1.0)
 
 

@@ -1,12 +1,15 @@
 """Small networks, one as a SavedModel, and a format that needs no TensorFlow."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from llve_jax import models
-from llve_jax.export import saved_model
+from llve_jax.export import parity, saved_model
 from llve_jax.export.formats import Format
 from llve_jax.export.probes import Probe, noise
 from llve_jax.methods.compiled import pure
@@ -19,22 +22,27 @@ def run(network: Trained, clip: np.ndarray) -> np.ndarray:
   return np.asarray(jax.jit(pure(network.module))(network.variables, clip)[0])
 
 
-KWARGS = {"widths": (4, 8), "bottleneck": 8, "cardinality": 2}
+@pytest.fixture(scope="session", autouse=True)
+def quick_compilation():
+  """Fresh processes compile as quickly as this one; both flags are known to TensorFlow's XLA."""
+  flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(parity, "XLA_FLAGS", flags)
+    yield
+
+
+KWARGS = {"features": 4, "iterations": 2, "deviation": 0.3}
 
 
 @pytest.fixture(scope="session")
 def network() -> Trained:
-  """A random network whose result is rarely clipped."""
-  module = models.build("turntable_unet", **KWARGS)
-  clip = 0.1 * np.random.default_rng(0).random((1, 2, 24, 24, 3), dtype=np.float32)
-  variables = jax.jit(module.init)(jax.random.key(3), clip)
-  variables["params"]["Conv_0"]["bias"] += 0.5
-  return Trained("turntable_unet", KWARGS, module, variables, {"step": 3})
+  """One that compiles quickly, with weights that matter."""
+  return dataclasses.replace(random_network("zero_dce", **KWARGS), origin={"step": 3})
 
 
 @pytest.fixture(scope="session")
 def folder(network, tmp_path_factory):
-  """The network as a SavedModel, not yet checked."""
+  """The network as a SavedModel, not yet compared with it."""
   path = tmp_path_factory.mktemp("export") / "model"
   saved_model.write(network, path)
   return path
@@ -74,6 +82,33 @@ def streaming() -> Trained:
 def xtrans() -> Trained:
   """One for raw light, with 9 channels and frames three times as large."""
   return random_network("sid_unet", widths=(4, 6), input_kind="xtrans")
+
+
+class Trail(nn.Module):
+  """Mixes each frame with those before it."""
+
+  traits = Traits(stride=1, receptive_field=1, streaming=True)
+
+  @nn.compact
+  def __call__(self, clip, carry=None, *, train=False):
+    rate = self.param("rate", nn.initializers.constant(0.5), (3,))
+    first = jax.lax.index_in_dim(clip, 0, 1, keepdims=False)
+    past = {"frame": first, "seen": jnp.zeros(clip.shape[0])} if carry is None else carry
+
+    def step(past, frame):
+      mixed = past["frame"] + rate * (frame - past["frame"])
+      return {"frame": mixed, "seen": past["seen"] + 1.0}, mixed
+
+    one = 2 if clip.shape[1] == 1 else 1  # a single frame is no loop
+    last, mixed = jax.lax.scan(step, past, jnp.swapaxes(clip, 0, 1), unroll=one)
+    return {"clip": jnp.swapaxes(mixed, 0, 1), "carry": last}
+
+
+@pytest.fixture(scope="session")
+def trail() -> Trained:
+  """One that remembers, and compiles at once."""
+  clip = np.zeros((1, 1, 1, 1, 3), np.float32)
+  return Trained("trail", {}, Trail(), Trail().init(jax.random.key(0), clip), {})
 
 
 class Gain(nn.Module):

@@ -3,10 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.export import command
+from llve_jax.export import command, formats
+from llve_jax.export.__main__ import main
 from llve_jax.io import bundle
 from llve_jax.io.run_folder import BEST
 
@@ -36,28 +38,44 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   done = run("-m", "llve_jax.export", f"--model={workdir}", str(out))
   assert done.returncode == 0, done.stderr
   assert done.stderr == ""
-  assert f"wrote {out}: turntable_unet as saved_model" in done.stdout
+  assert f"wrote {out}: zero_dce as saved_model" in done.stdout
   assert "signature serving_default: clip float32 [b, t, h, w, 3]" in done.stdout
   assert "signature encoded: image_bytes" in done.stdout
   assert "(allowed: 1.0e-05)" in done.stdout
   assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "run"]
 
-  snippet = done.stdout.partition("to use it:\n")[2]
-  program = [
-    "import numpy as np",
-    "dark = np.full((2, 3, 5, 7, 3), 0.1, np.float32)",
-    *map(str.strip, snippet.splitlines()),
-    "print(bright.shape, bright.dtype)",
-  ]
-  used = run("-c", "\n".join(program))
-  assert used.stdout.strip() == "(2, 3, 5, 7, 3) float32", used.stderr
+  dark = np.full((2, 3, 5, 7, 3), 0.1, np.float32)
+  bright = typed(done.stdout, dark)
+  assert (bright.shape, bright.dtype) == (dark.shape, np.float32)
+
+
+def typed(said: str, dark: np.ndarray) -> np.ndarray:
+  """What comes of the lines that the command prints."""
+  names = {"dark": dark}
+  exec("\n".join(map(str.strip, said.partition("to use it:\n")[2].splitlines())), names)
+  return names["bright"]
+
+
+def test_planes_as_one_types_them(tmp_path, workdir):
+  said = command.run(str(tmp_path / "out"), model=workdir, format="onnx", layout="nchw")
+  assert "signature serving_default: frame float32 [1, 3, h, w] -> frame" in said
+  dark = np.full((1, 3, 9, 7), 0.1, np.float32)
+  assert typed(said, dark).shape == dark.shape
+
+
+def test_versions_follow_each_other(tmp_path, gain, monkeypatch, numpy_format):
+  monkeypatch.setitem(formats.FORMATS, "good", numpy_format())
+  monkeypatch.setattr(command.trained, "load", lambda model: gain)
+  for version in ("1", "2"):
+    said = command.run(str(tmp_path / "base"), model="gain", format="good", versions=True)
+    assert said.startswith(f"wrote {tmp_path / 'base' / version}: gain as good")
+  assert sorted(path.name for path in (tmp_path / "base").iterdir()) == ["1", "2"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (("--model={run}",), "expected one path, OUT; found 0"),
     (("--model={run}", "--format=coreml", "{out}"), "known: litert, onnx, saved_model, stablehlo"),
   ],
 )
@@ -72,9 +90,21 @@ def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, m
   assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_one_path_is_expected():
+  with pytest.raises(UserError, match="expected one path, OUT; found 2: a b"):
+    main(["export", "a", "b"])
+
+
 @pytest.mark.parametrize(
   ("out", "options", "message"),
   [
+    ("out", {"model": "run", "layout": "nchw"}, "--layout=nchw is of --format=onnx alone"),
+    ("out", {"model": "run", "layout": "chw"}, "expected one of clip, nchw"),
+    ("out", {"model": "run", "warm_up": "64"}, "--warm_up=64: expected WIDTHxHEIGHT"),
+    ("out", {"model": "run", "format": "onnx", "warm_up": "8x8"}, "of --format=saved_model alone"),
+    ("out", {"model": "run", "format": "onnx", "frames": 2}, "or pass --size=WIDTHxHEIGHT"),
+    ("out", {"model": "run", "versions": True, "size": "8x8"}, "leave --size and --frames out"),
+    ("run", {"model": "run", "versions": True}, "found best.safetensors in it"),
     ("out", {"model": None}, "pass --model=NAME|FILE|DIR"),
     ("out", {"model": "run", "format": "litert"}, "pass --size=WIDTHxHEIGHT"),
     ("out", {"model": "run", "format": "litert", "size": "640"}, "expected WIDTHxHEIGHT"),

@@ -78,9 +78,15 @@ def test_what_cannot_be_converted_is_refused(tmp_path, network, monkeypatch):
     raise RuntimeError("no such operation: Gain")
 
   monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *_, **__: Stub(fail))
-  with pytest.raises(UserError, match=r"cannot convert turntable_unet to LiteRT: no such oper"):
+  with pytest.raises(UserError, match=r"cannot convert zero_dce to LiteRT: no such oper"):
     formats.export(network, tmp_path / "out", "litert", Options(size=SIZE))
   assert not any(tmp_path.iterdir())
+
+
+def test_the_operation_that_does_not_go_is_named():
+  place = 'error: loc(callsite(fused["XlaCallModule:"])): '
+  for said in ("failed to legalize operation 'mhlo.slice'", "'vhlo.gather_v1' op is not known."):
+    assert litert._reason(RuntimeError(f"{place}{said}\n<unknown>:0: note: x")) == said
 
 
 class Stub:

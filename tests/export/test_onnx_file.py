@@ -1,12 +1,13 @@
 import importlib.util
 
+import jax
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.export import formats, onnx_file
+from llve_jax.export import formats, litert, onnx_file, signatures
 from llve_jax.export.options import Options
 from llve_jax.export.probes import noise
 from tests.export.conftest import run
@@ -14,8 +15,12 @@ from tests.export.conftest import run
 SIZE = (20, 24)
 
 
-def test_one_that_streams_has_its_memory_as_inputs_and_outputs(tmp_path, streaming):
-  written = formats.export(streaming, tmp_path / "out", "onnx", Options(size=SIZE))
+def test_a_memory_is_inputs_and_outputs_and_every_size_is_open(tmp_path, trail):
+  written = formats.export(trail, tmp_path / "out", "onnx")
+  assert {trial.name for trial in written.parity.trials} == {
+    "next, scene of 2 x 50 x 36 x 52",
+    "next, noise of 3 x 2 x 5 x 3",
+  }
   assert written.parity.largest <= written.parity.allowed
   assert {path.name for path in (tmp_path / "out").iterdir()} == {
     "start.onnx",
@@ -23,9 +28,57 @@ def test_one_that_streams_has_its_memory_as_inputs_and_outputs(tmp_path, streami
     formats.CARD,
   }
   graph = onnx.load(tmp_path / "out" / "next.onnx").graph
-  names = {"frame", "carry_code", "carry_count", "carry_features", "carry_frame"}
+  names = {"frame", "carry_frame", "carry_seen"}
   assert {each.name for each in graph.input} == names
   assert {each.name for each in graph.output} == {f"out_{name}" for name in names}
+  sizes = {each.name: sizes_of(each) for each in (*graph.input, *graph.output)}
+  assert sizes["frame"] == sizes["out_frame"] == ["b", "h", "w", 3]
+  assert sizes["carry_frame"] == sizes["out_carry_frame"] == ["b", "h", "w", 3]
+  assert sizes["carry_seen"] == ["b"]
+
+
+def test_our_own_network_hands_on_its_memory_at_any_size(streaming):
+  _, start, following = signatures.of(streaming)
+  model = onnx_file._as_onnx(litert.converted(streaming, (following,), Options()), following)
+  session = onnxruntime.InferenceSession(model.SerializeToString())
+  dark = noise((2, 2, 9, 21), streaming.traits, 0)
+  memory = jax.jit(start.apply)(streaming.variables, {"frame": dark[:, 0]})
+  inputs = {**memory, "frame": dark[:, 1]}
+  expected = jax.jit(following.apply)(streaming.variables, inputs)
+  names = [each.name for each in session.get_outputs()]
+  given = {name: np.asarray(value) for name, value in inputs.items()}
+  for name, found in zip(names, session.run(names, given), strict=True):
+    np.testing.assert_allclose(found, expected[name.removeprefix("out_")], atol=2e-4)
+
+
+def sizes_of(value) -> list:
+  return [each.dim_param or each.dim_value for each in value.type.tensor_type.shape.dim]
+
+
+def test_a_memory_of_fixed_size(tmp_path, trail):
+  written = formats.export(trail, tmp_path / "out", "onnx", Options(size=SIZE))
+  assert written.parity.largest <= written.parity.allowed
+  graph = onnx.load(tmp_path / "out" / "next.onnx").graph
+  sizes = {each.name: sizes_of(each) for each in (*graph.input, *graph.output)}
+  assert sizes["frame"] == sizes["carry_frame"] == sizes["out_frame"] == [1, *SIZE, 3]
+
+
+def test_planes_as_a_player_asks_for_them(tmp_path, network):
+  """VapourSynth's vs-mlrt names the size of the input and wants to be told that of the output."""
+  onnx_file.write(network, tmp_path / "out", Options(layout="nchw"))
+  model = onnx.load(tmp_path / "out" / "serving_default.onnx")
+  (given,), (result,) = model.graph.input, model.graph.output
+  assert sizes_of(given) == sizes_of(result) == [1, 3, "h", "w"]
+  for axis, side in ((2, 30), (3, 44)):
+    given.type.tensor_type.shape.dim[axis].dim_value = side
+  del model.graph.value_info[:]
+  session = onnxruntime.InferenceSession(
+    onnx.shape_inference.infer_shapes(model).SerializeToString()
+  )
+  assert session.get_outputs()[0].shape == [1, 3, 30, 44]
+  dark = noise((1, 1, 30, 44), network.traits, 0)
+  (found,) = session.run(None, {given.name: np.ascontiguousarray(dark[0].transpose(0, 3, 1, 2))})
+  np.testing.assert_allclose(found[0].transpose(1, 2, 0), run(network, dark)[0, 0], atol=1e-5)
 
 
 def test_raw_light_by_builtin_operators(tmp_path, xtrans):
@@ -44,7 +97,7 @@ def test_raw_light_by_builtin_operators(tmp_path, xtrans):
 @pytest.mark.parametrize(
   ("options", "message"),
   [
-    (Options(), "pass --size=WIDTHxHEIGHT"),
+    (Options(frames=2), "or pass --size=WIDTHxHEIGHT"),
     (Options(size=SIZE, precision="float16"), "leave --precision=float16 out"),
   ],
 )
@@ -62,7 +115,9 @@ def test_a_missing_package_says_what_to_install(tmp_path, network, monkeypatch):
 
 
 def test_what_has_no_equal_is_refused(tmp_path, network, monkeypatch):
-  monkeypatch.setattr(onnx_file, "_clip", lambda model: None)  # leaves an unknown operation
+  monkeypatch.setattr(
+    onnx_file.onnx_graph, "clip", lambda model: None
+  )  # leaves an unknown operation
   with pytest.raises(UserError, match=r"cannot be written in ONNX: .*TFL_RELU_0_TO_1"):
     formats.export(network, tmp_path / "out", "onnx", Options(size=SIZE))
   assert not any(tmp_path.iterdir())

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.export.options import Options, check_fixed, check_open, parse_size, real_frames
+from llve_jax.export.options import (
+  Options,
+  check_choices,
+  check_fixed,
+  check_open,
+  parse_size,
+  real_frames,
+)
 from llve_jax.io.video import write_video
 from llve_jax.models.contract import Traits
 
@@ -21,10 +28,23 @@ def test_sizes_are_width_by_height():
 
 
 def test_open_formats_take_no_size_and_no_precision():
-  check_open(Options(), "saved_model")
+  assert check_open(Options(), "saved_model", SRGB) is None
   for options in (Options(size=(4, 4)), Options(frames=3), Options(precision="float16")):
     with pytest.raises(UserError, match=r"--format=saved_model .* leave --"):
-      check_open(options, "saved_model")
+      check_open(options, "saved_model", SRGB)
+
+
+def test_a_format_has_its_own_choices():
+  check_choices(Options(layout="nchw"), "onnx")
+  check_choices(Options(warm_up=(4, 4)), "saved_model")
+  check_choices(Options(), "litert")
+  for options, format in (
+    (Options(layout="nchw"), "litert"),
+    (Options(layout="nhwc"), "onnx"),
+    (Options(warm_up=(4, 4)), "stablehlo"),
+  ):
+    with pytest.raises(UserError, match=r"--(layout|warm_up)"):
+      check_choices(options, format)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +55,7 @@ def test_open_formats_take_no_size_and_no_precision():
     (Options(size=(16, 20)), WINDOW, (5, 16, 20)),
     (Options(size=(16, 20), frames=3), WINDOW, (3, 16, 20)),
     (Options(size=(9, 8)), STREAM, (1, 9, 8)),
+    (Options(size=(9, 8), frames=4, layout="nchw"), STREAM, (4, 9, 8)),
   ],
 )
 def test_fixed_formats_settle_their_size(options, traits, expected):

@@ -8,7 +8,7 @@ from llve_jax.errors import UserError
 from llve_jax.export import parity
 from llve_jax.export.parity import Parity, Trial
 from llve_jax.export.probes import Probe
-from tests.export.conftest import GAIN_SIZES, gain_probes
+from tests.export.conftest import GAIN_SIZES, gain_probes, run
 
 
 def export_gain(tmp_path, gain, format, probes=None):
@@ -109,10 +109,29 @@ def test_frames_in_eight_bits_are_those_of_the_network(tmp_path, gain, numpy_for
   found.check()
 
 
+def test_planes_are_those_of_the_frame_that_is_shown(tmp_path, gain, trail):
+  planes = np.random.default_rng(0).random((1, 9, 4, 5), dtype=np.float32)
+
+  def expected(network):
+    return parity._through(Probe("planes", planes), lambda clip: run(network, clip), network.traits)
+
+  doubled = np.clip(2 * planes[:, 3:6], 0, 1)
+  np.testing.assert_allclose(expected(gain), doubled, atol=1e-6)
+  past = 0.5 * planes[:, :3] + 0.5 * planes[:, 3:6]
+  np.testing.assert_allclose(expected(trail), 0.5 * past + 0.5 * planes[:, 6:], atol=1e-6)
+
+
 @pytest.mark.slow
-def test_a_saved_model_with_other_weights_is_refused(folder, network):
+def test_a_saved_model_with_other_weights_is_refused(folder, network, monkeypatch):
   from llve_jax.export import probes, saved_model
 
+  found, run = [], parity._run
+
+  def run_once(*arguments):
+    found.append(found[0] if found else run(*arguments))
+    return found[-1]
+
+  monkeypatch.setattr(parity, "_run", run_once)  # the same export on the same probes
   tried = [Probe("serving_default", probes.noise((2, 1, 9, 7), network.traits, 0))]
   parity.measure(network, folder, saved_model.RUNNER, tried).check()
   variables = jax.tree.map(lambda leaf: leaf * 1.001, network.variables)

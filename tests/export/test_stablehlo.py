@@ -24,8 +24,8 @@ def test_raw_light_in_any_size(tmp_path, xtrans):
     np.testing.assert_allclose(found, run(xtrans, clip), atol=1e-5)
 
 
-def test_one_that_streams_equals_the_clip_in_a_process_with_jax_alone(tmp_path, streaming):
-  found = formats.export(streaming, tmp_path / "out", "stablehlo")
+def test_one_that_streams_equals_the_clip_in_a_process_with_jax_alone(tmp_path, trail):
+  found = formats.export(trail, tmp_path / "out", "stablehlo")
   (stream,) = [each for each in found.parity.trials if each.name.startswith("next")]
   assert stream.name == "next, scene of 2 x 50 x 36 x 52"
   assert stream.largest <= found.parity.allowed
@@ -40,4 +40,4 @@ def test_one_that_streams_equals_the_clip_in_a_process_with_jax_alone(tmp_path, 
     assert facts == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
   read = bundle.load(tmp_path / "out" / stablehlo.WEIGHTS)  # a network file like any other
-  assert (read.name, read.kwargs) == (streaming.name, streaming.kwargs)
+  assert (read.name, read.kwargs) == (trail.name, trail.kwargs)
