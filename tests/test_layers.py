@@ -22,6 +22,7 @@ ALLOWED = {
   "methods": {"zoo", "models", "io", "ops"},
   "score": {"methods", "metrics", "data", "io", "ops"},
   "enhance": {"methods", "metrics", "zoo", "models", "io", "ops"},
+  "demo": {"enhance", "methods", "metrics", "zoo", "models", "io", "ops"},
   "export": {"methods", "zoo", "models", "io", "ops"},
   "plan": {"models", "zoo", "io", "ops"},
   "train": {"models", "losses", "metrics", "data", "score", "job", "io", "ops"},

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from llve_jax.io.video.plan import Sound
 from llve_jax.io.video.source import OnError
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Frame, Method
+
+Watch = Callable[[Frame, Frame], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,9 @@ class Options:
     preview: of a video, how many moments to show in a picture, in place of the whole.
     report: a .json file for what was done, see `Account`.
     quiet: says nothing.
+    hear: for another program in place of a terminal: gets what is said, a line each.
+    watch: gets every frame before and after, of a raw still its developed picture before.
+    count: gets how many frames are done, of how many (None: unknown), in place of a progress bar.
   """
 
   model: str
@@ -65,11 +70,37 @@ class Options:
   preview: int | None = None
   report: str | os.PathLike[str] | None = None
   quiet: bool = False
+  hear: Callable[[str], None] | None = None
+  watch: Watch | None = None
+  count: Callable[[int, int | None], None] | None = None
 
   def say(self, text: str) -> None:
-    """A line on stderr."""
-    if not self.quiet:
+    """A line on stderr, or to whoever hears it."""
+    if self.hear is not None:
+      self.hear(text)
+    elif not self.quiet:
       print(text, file=sys.stderr, flush=True)
+
+  def watching(self, account: Account | None) -> Watch | None:
+    """Who is to see the frames: the account, who asked for it, both or nobody."""
+    watch = self.watch
+    if account is None or watch is None:
+      return watch if account is None else account.add
+
+    def both(before: Frame, after: Frame) -> None:
+      account.add(before, after)
+      watch(before, after)
+
+    return both
+
+  def counted(self, frames: Iterator[Frame], total: int | None) -> Iterator[Frame]:
+    """Passes the frames of a video on and shows how far it is."""
+    if self.count is None:
+      yield from frames if self.quiet else show_progress(frames, total)
+      return
+    for number, frame in enumerate(frames, 1):
+      yield frame
+      self.count(number, total)
 
   def load(self, *, batch: int | None) -> Method:
     """The method as `chosen.load` gives it."""
@@ -163,7 +194,7 @@ def _picture(
     bits=bits,
     exif=read_exif(source),
     beside=picture if options.side_by_side else None,
-    watch=None if account is None else account.add,
+    watch=options.watching(account),
   )
 
 
@@ -200,8 +231,8 @@ def _video(
     method,
     on_error=options.on_error,
     side_by_side=options.side_by_side,
-    watch=None if account is None else account.add,
-    progress=iter if options.quiet else partial(show_progress, total=info.expected_frames),
+    watch=options.watching(account),
+    progress=partial(options.counted, total=info.expected_frames),
   )
 
 
@@ -226,10 +257,11 @@ def _raw_still(
   still = RawStill(method, raw, ratio)
   height, width = light.shape[:2]
   options.tell(still, height, width)
-  developed = read_picture(source) if options.side_by_side or account is not None else None
+  seen = options.watching(account)
+  developed = None if seen is None and not options.side_by_side else read_picture(source)
   watch = None
-  if account is not None and developed is not None:
-    watch = partial(_add_developed, account, developed)
+  if seen is not None and developed is not None:
+    watch = partial(_with_developed, seen, developed)
   return enhance_picture(
     light,
     target,
@@ -241,10 +273,10 @@ def _raw_still(
   )
 
 
-def _add_developed(account: Account, developed: Frame, light: Frame, after: Frame) -> None:
-  """Adds a raw still: what it is compared with is not its light, but what a camera makes of it."""
+def _with_developed(watch: Watch, developed: Frame, light: Frame, after: Frame) -> None:
+  """Shows a raw still: what it is compared with is not its light, but what a camera makes of it."""
   del light
-  account.add(developed, after)
+  watch(developed, after)
 
 
 def _no_ratio(source: str | os.PathLike[str], ratio: float) -> UserError:

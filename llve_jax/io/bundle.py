@@ -41,7 +41,7 @@ def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
 def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
   """Writes the bundle, whole or not at all."""
   flat = flatten(jax.device_get(bundle.variables))
-  arrays = {name: np.ascontiguousarray(value) for name, value in flat.items()}
+  arrays = {name: np.asarray(value, order="C") for name, value in flat.items()}
   header = {"name": bundle.name, "kwargs": bundle.kwargs, "origin": bundle.origin}
   with replacing(path) as temporary:
     # Not safetensors' own `save_file`, whose files only their owner may read.

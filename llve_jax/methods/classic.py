@@ -6,6 +6,7 @@ next video, or let `Classic` do so.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
@@ -40,7 +41,7 @@ class AutoGain:
     decode: x is linear light, so that 1/2.2 encodes it for the display again; else x is the sRGB
       value itself and the power lifts the shadows further.
     smoothing: weight of the past per frame, in [0, 1); 0.9 halves a difference in 6.6 frames.
-    log_gain: of the last frame; all that is remembered.
+    past: logarithm of the gain of the last frame, all that is remembered; None before the first.
   """
 
   def __init__(
@@ -59,7 +60,7 @@ class AutoGain:
     codes = {kind: _codes(kind) for kind in ("uint8", "uint16")}
     self._values = {k: srgb_to_linear(v) if decode else v for k, v in codes.items()}
     self._least = float(self._values["uint8"][1])  # of either depth, so that they agree
-    self.log_gain: float | None = None
+    self.past: float | None = None
 
   def __call__(self, frame: Codes) -> Codes:
     """Brightens the next frame of the video."""
@@ -73,10 +74,10 @@ class AutoGain:
     luma = cv2.transform(self._values[str(frame.dtype)][frame], _LUMA)
     light = float(self.statistic(luma))
     if light > 0.0:
-      log_gain = float(np.log(self.level / max(light, self._least)))
-      past = log_gain if self.log_gain is None else self.log_gain
-      self.log_gain = self.smoothing * past + (1.0 - self.smoothing) * log_gain
-    return 1.0 if self.log_gain is None else float(np.exp(self.log_gain))
+      wanted = float(np.log(self.level / max(light, self._least)))
+      past = wanted if self.past is None else self.past
+      self.past = self.smoothing * past + (1.0 - self.smoothing) * wanted
+    return 1.0 if self.past is None else float(np.exp(self.past))
 
 
 def _percentile_99(luma: np.ndarray) -> float:
@@ -194,6 +195,7 @@ CLASSIC: dict[str, Callable[[], Brighten]] = {
   "hist_eq_clip": ClipEqualizer,  # keeps the whole clip in memory
 }
 # Tables take them only where they are named. LIME takes a second a frame.
+_LONGEST = 2000  # frames of a clip that is looked at as a whole
 SLOW = ("lime", "hist_eq_causal", "hist_eq_clip")
 
 
@@ -236,19 +238,30 @@ class Classic(Method):
   ) -> Iterator[Frame]:
     """As `Method`."""
     brighten = self._fresh()
+    if memory and isinstance(brighten, (AutoGain, RunningEqualizer)):
+      brighten.past = memory.kept.get("classic")
     if isinstance(brighten, ClipEqualizer):
-      frames = list(frames)
+      frames = _whole(frames, self.name, memory)
       brighten.look(map(codes_of, frames))
-    if memory and isinstance(brighten, AutoGain):
-      brighten.log_gain = memory.kept.get("classic")
     for frame in frames:
       bright = brighten(codes_of(frame)) if brighten is not unchanged_frame else frame
       if not rounded:
         yield to_unit(bright)
       else:
         yield bright if bright.dtype == np.uint8 else to_8_bit(to_unit(bright))
-    if memory and isinstance(brighten, AutoGain):
-      memory.kept["classic"] = brighten.log_gain
+    if memory and isinstance(brighten, (AutoGain, RunningEqualizer)):
+      memory.kept["classic"] = brighten.past
+
+
+def _whole(frames: Iterable[Frame], name: str, memory: Memory | None) -> list[Frame]:
+  """All frames of a clip that is looked at before its first one."""
+  kept = list(itertools.islice(frames, _LONGEST + 1))
+  if memory is not None or len(kept) > _LONGEST:
+    raise UserError(
+      f"{name} looks at all of a clip before its first frame, so it is for evaluation, on up to "
+      f"{_LONGEST} frames; take hist_eq_causal, which does not see the future"
+    )
+  return kept
 
 
 def codes_of(frame: Frame) -> Codes:

@@ -49,7 +49,6 @@ class Compiled:
     """
     self.traits: Traits = module.traits
     self.rows = rows
-    self._module = module
     self._in_rows = None if rows == 1 else InRows(pure(module), rows)
     self._jitted = _jitted(module)
 
@@ -88,7 +87,7 @@ class Compiled:
   def carry_form(self, variables: Any, frames: Any) -> Any:
     """The structure of the carry that frames of that shape and type leave behind."""
     in_time = not self.traits.single_frames
-    run = functools.partial(_on_frames, pure(self._module), in_time=in_time, rounded=True)
+    run = functools.partial(self._jitted, in_time=in_time, rounded=True)
     return jax.tree.structure(jax.eval_shape(run, variables, frames, None, None)[1])
 
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:

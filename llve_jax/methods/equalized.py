@@ -26,20 +26,21 @@ class RunningEqualizer:
 
   Attributes:
     memory: weight of the past per frame, in [0, 1); 0 is `hist_eq`, 0.9 halves it in 6.6 frames.
+    past: the histogram so far; None before the first frame.
   """
 
   def __init__(self, memory: float = 0.9) -> None:
     if not 0.0 <= memory < 1.0:
       raise ValueError(f"memory must be in [0, 1), got {memory}")
     self.memory = memory
-    self._seen: Float[np.ndarray, n] | None = None
+    self.past: Float[np.ndarray, n] | None = None
 
   def __call__(self, frame: Codes) -> Codes:
     """Brightens the next frame of the video."""
     counts = histogram(frame)
-    seen = counts if self._seen is None else self._seen
-    self._seen = self.memory * seen + (1 - self.memory) * counts
-    return apply_curve(frame, curve_of(self._seen))
+    past = counts if self.past is None else self.past
+    self.past = self.memory * past + (1 - self.memory) * counts
+    return apply_curve(frame, curve_of(self.past))
 
 
 class ClipEqualizer:

@@ -45,7 +45,7 @@ class Undeveloped(Method):
     exposure = auto_gain()
     size = (0, 0)
     if memory and "light" in memory.kept:
-      exposure.log_gain, *side = memory.kept["light"]
+      exposure.past, *side = memory.kept["light"]
       size = (side[0], side[1])
 
     def lights() -> Iterator[Frame]:
@@ -65,7 +65,7 @@ class Undeveloped(Method):
         )
       yield bright[:height, :width]
     if memory:
-      memory.kept["light"] = [exposure.log_gain, *size]
+      memory.kept["light"] = [exposure.past, *size]
 
   def about(self, height: int, width: int) -> str:
     """As `Method`."""

@@ -91,7 +91,7 @@ class Trail(nn.Module):
 
   @nn.compact
   def __call__(self, clip, carry=None, *, train=False):
-    rate = self.param("rate", nn.initializers.constant(0.5), (3,))
+    rate = self.param("rate", nn.initializers.constant(0.5), ())
     first = jax.lax.index_in_dim(clip, 0, 1, keepdims=False)
     past = {"frame": first, "seen": jnp.zeros(clip.shape[0])} if carry is None else carry
 

@@ -8,9 +8,9 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.export import command, formats
-from llve_jax.export.__main__ import main
 from llve_jax.io import bundle
 from llve_jax.io.run_folder import BEST
+from tests import commands
 
 
 @pytest.fixture
@@ -76,23 +76,19 @@ def test_versions_follow_each_other(tmp_path, gain, monkeypatch, numpy_format):
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
+    (("--model={run}",), "expected one path, OUT; found 0"),
     (("--model={run}", "--format=coreml", "{out}"), "known: litert, onnx, saved_model, stablehlo"),
   ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, message):
   given = [text.format(run=workdir, out=tmp_path / "out") for text in arguments]
-  done = run("-m", "llve_jax.export", *given)
+  done = commands.run("llve_jax.export", *given)
   assert done.returncode == 2
   assert done.stdout == ""
   (line,) = done.stderr.splitlines()
   assert line.startswith("error: ")
   assert message in line
   assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_one_path_is_expected():
-  with pytest.raises(UserError, match="expected one path, OUT; found 2: a b"):
-    main(["export", "a", "b"])
 
 
 @pytest.mark.parametrize(

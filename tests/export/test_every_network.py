@@ -37,7 +37,7 @@ def close(found, expected) -> None:
 def test_clips_of_any_size(exported):
   network, _, loaded = exported
   traits = network.traits
-  for size in ((1, 1, 9, 21), (2, 2, 24, 16)):
+  for size in ((1, 1, 1, 1), (3, 2, 9, 21)):
     clip = noise(at_least(traits, size), traits, 0)
     found = loaded.signatures["serving_default"](clip=tf.constant(clip))["clip"].numpy()
     expected = run(network, clip)

@@ -55,6 +55,18 @@ def test_int8_of_one_that_streams_is_refused(tmp_path, streaming, video):
   assert not any(tmp_path.iterdir())
 
 
+def test_int8_without_a_video_that_does_leaves_nothing(tmp_path, network, video):
+  for path, message in (
+    (None, "pass --calibrate=VIDEO"),
+    (str(tmp_path / "no.mp4"), "no such file; expected a dark video"),
+    (video, "expected 12 frames at least, found 10; take a longer one"),
+  ):
+    options = Options(size=SIZE, frames=12, precision="int8", video=path)
+    with pytest.raises(UserError, match=message):
+      formats.export(network, tmp_path / "out", "litert", options)
+  assert not any(tmp_path.iterdir())
+
+
 def test_only_builtin_operations(tmp_path, network):
   litert.write(network, tmp_path / "out", Options(size=SIZE, frames=2))
   interpreter = network_of(tmp_path / "out")

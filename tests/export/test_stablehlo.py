@@ -18,7 +18,7 @@ def test_raw_light_in_any_size(tmp_path, xtrans):
   program = jax.export.deserialize(bytearray(content))
   assert set(program.platforms) == {"cpu", "cuda", "tpu"}
   assert not program.has_vjp()
-  for size in ((1, 1, 9, 7), (2, 1, 16, 20)):
+  for size in ((1, 1, 1, 1), (3, 2, 9, 7)):
     clip = probes.noise(size, xtrans.traits, 0)
     found = program.call(weights, {"clip": clip})["clip"]
     np.testing.assert_allclose(found, run(xtrans, clip), atol=1e-5)

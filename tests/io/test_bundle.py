@@ -34,6 +34,11 @@ def test_views_are_written_as_they_look(tmp_path):
   np.testing.assert_array_equal(bundle.load(tmp_path / "a.safetensors").variables["a"], transposed)
 
 
+def test_a_number_stays_a_number(tmp_path):
+  bundle.save(tmp_path / "a.safetensors", Bundle("x", {}, {"a": np.float32(2)}, {}))
+  assert bundle.load(tmp_path / "a.safetensors").variables["a"].shape == ()
+
+
 def test_others_may_read_it(tmp_path):
   (tmp_path / "plain").write_bytes(b"")
   bundle.save(tmp_path / "a.safetensors", BUNDLE)
