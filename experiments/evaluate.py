@@ -2,13 +2,16 @@
 
   python -m experiments.evaluate --model=MODEL [--config=FILE] [--split=test] [--data_dir=DIR]
   python -m experiments.evaluate --pred=DIR --target=DIR
+  python -m experiments.evaluate --pred=DIR --protocol=no_targets --niqe=FILE
 
 MODEL is the folder of a training run, a weights file or the name of a method. It is scored beside
 the classic baselines, on the data set of its training or of --config=FILE. --niqe=FILE adds a
 metric that asks for no target; --out=DIR also keeps tables, numbers, pictures and the dark clips.
+Under --protocol=no_targets nothing does: data sets of dark frames alone are scored, too.
 
-Both take --protocol=NAME[,NAME...], --json=FILE and --csv=FILE, --lpips (AlexNet) and --temporal
-(flicker and warping error of whole clips). Images of two folders are matched by their path without
+Both take --protocol=NAME[,NAME...], --json=FILE and --csv=FILE, --lpips (AlexNet), --temporal
+(flicker and warping error of whole clips) and --static (each frame against the next, for still
+scenes). Images of two folders are matched by their path without
 suffix; those of a sub-folder are the frames of a clip. The last line printed is one line of JSON;
 of several protocols the first is on top.
 """
@@ -92,6 +95,7 @@ def evaluate_protocols(
   split: str | None = None,
   data_dir: str | None = None,
   temporal: bool = False,
+  static: bool = False,
   niqe: str | None = None,
   classic: str = "all",
   frechet_distance: bool = False,
@@ -106,6 +110,7 @@ def evaluate_protocols(
     split: of that data set; None: "test".
     data_dir: where TFDS keeps data sets, if not where the configuration says.
     temporal: whether to score flicker and warping error of the clips.
+    static: whether to score each frame against the next, which asks for still scenes.
     niqe: pristine model to score NIQE with, see `naturalness.open_model`.
     classic: which baselines, see `baselines`.
     frechet_distance: whether to add the Frechet distance of each method, under "about".
@@ -114,9 +119,9 @@ def evaluate_protocols(
   method = methods.load(model)
   config = trained_config(model) if config is None else config
   settings = tested(config)
-  clips = split_clips(
-    settings, split, data_dir, method.takes if method.name not in CLASSIC else None
-  )
+  takes = method.takes if method.name not in CLASSIC else None
+  targets = any(protocol.needs_target for protocol in chosen)
+  clips = split_clips(settings, split, data_dir, takes, targets=targets)
   first = next(clips(), None)
   if first is None:
     raise UserError(f"{settings['name']}: expected clips to score, found none")
@@ -136,7 +141,12 @@ def evaluate_protocols(
     "jax": jax.__version__,
     "llve_jax": llve_jax.__version__,
   }
-  pictures = None if out is None else Pictures(out)
+  if not targets and (temporal or frechet_distance or niqe == naturalness.TARGETS):
+    raise UserError(
+      f"--temporal, --frechet and --niqe={naturalness.TARGETS} compare with targets, which "
+      f"protocol {chosen[0].name} does without; leave them out, or add a protocol that has them"
+    )
+  pictures = None if out is None or not targets else Pictures(out)
   distances = frechet.Distances() if frechet_distance else None
 
   def watch(name: str, clip: "EvalClip", frames: Frames8) -> None:
@@ -151,17 +161,20 @@ def evaluate_protocols(
     chosen,
     **told,
     temporal=temporal,
+    static=static,
     watch=watch,
   )
   if distances is not None:
     note_distances(reports, distances.distances())
-  if out is not None and pictures is not None:
+  if out is not None:
     with replacing(out / "table.txt") as temporary:
       temporary.write_text(tables(reports))
     write_json(reports, out / "metrics.json")
     write_csv(reports, out / "frames.csv")
+  if pictures is not None:
     shown = [row.name for row in rows if row.name not in _UNCHANGED]
-    best = [best_baseline(reports[0], shown)] if shown else []
+    compared = next((report for report in reports if report.protocol.needs_target), reports[0])
+    best = [best_baseline(compared, shown)] if shown else []
     pictures.write(*best, method.name)
   return reports
 
@@ -199,7 +212,8 @@ def summary(reports: Sequence[Report]) -> dict[str, Any]:
   """
   report = reports[0]
   line: dict[str, Any] = {**report.means(report.headline), "protocol": report.protocol.name}
-  if classic := [name for name in report.methods if name in {**CLASSIC, **RAW_CLASSIC}]:
+  classic = [name for name in report.methods if name in {**CLASSIC, **RAW_CLASSIC}]
+  if classic and "psnr" in line:
     best = best_baseline(report, classic)
     line["margin"] = line["psnr"] - report.means(best)["psnr"]
     line["best_classic"] = best
@@ -219,6 +233,7 @@ def define_flags() -> None:
   known = ", ".join(protocols.PROTOCOLS)
   flags.DEFINE_string("protocol", "plain", f"One or more, with commas between, of: {known}.")
   flags.DEFINE_bool("temporal", False, "Score flicker and warping error of whole clips too.")
+  flags.DEFINE_bool("static", False, "Score each frame against the next too: still scenes only.")
   flags.DEFINE_bool("lpips", False, "Score LPIPS (AlexNet) too.")
   flags.DEFINE_string("niqe", None, "Score NIQE: a pristine model (npz), or 'targets' to fit one.")
   flags.DEFINE_string("classic", "all", "Baselines to score too, with commas between; empty: none.")
@@ -233,6 +248,10 @@ def main(argv: Sequence[str]) -> None:
   values = flags.FLAGS
   if argv[1:]:
     raise UserError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+  chosen = chosen_protocols(values.protocol, {"lpips_alex": lpips} if values.lpips else None)
+  alone = not any(protocol.needs_target for protocol in chosen)
+  if alone and values.target is None:
+    values.target = values.pred  # stands for what nothing looks at
   folders = values.pred is not None and values.target is not None
   if folders == (values.model is not None) or (values.pred is None) != (values.target is None):
     raise UserError("give either --pred=DIR and --target=DIR, or --model=MODEL")
@@ -241,14 +260,23 @@ def main(argv: Sequence[str]) -> None:
   for file in (values.json, values.csv, values.out):  # before the work, not after it
     if file is not None and not Path(file).absolute().parent.is_dir():
       raise UserError(f"{file}: the folder {Path(file).parent} does not exist; create it first")
-  if folders and values.niqe is not None:
-    raise UserError("--niqe needs --model")
-  chosen = chosen_protocols(values.protocol, {"lpips_alex": lpips} if values.lpips else None)
+  if folders and values.niqe == naturalness.TARGETS:
+    raise UserError(f"--niqe={naturalness.TARGETS} needs --model; of folders give --niqe=FILE")
+  if alone and (values.lpips or (folders and (values.temporal or values.frechet))):
+    raise UserError(
+      f"--lpips, --temporal and --frechet compare with targets, which {chosen[0].name}"
+      " does without; leave them out"
+    )
   without_tpu()
   enable_cache()
   if folders:
+    if values.niqe is not None:
+      judge = naturalness.judge(naturalness.load_pristine(Path(values.niqe)))
+      chosen = [protocol.with_metrics(niqe=judge) for protocol in chosen]
     reports = [
-      score_folders(values.pred, values.target, protocol, temporal=values.temporal)
+      score_folders(
+        values.pred, values.target, protocol, temporal=values.temporal, static=values.static
+      )
       for protocol in chosen
     ]
     if values.frechet:
@@ -266,6 +294,7 @@ def main(argv: Sequence[str]) -> None:
       split=values.split,
       data_dir=values.data_dir,
       temporal=values.temporal,
+      static=values.static,
       niqe=values.niqe,
       classic=values.classic,
       frechet_distance=values.frechet,

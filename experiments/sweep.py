@@ -81,16 +81,24 @@ def plan(
   for name, table in chosen.items():
     rows = {}
     for row_name, row in table.rows.items():
+      if not row.config:  # published, and nothing of it can be had
+        rows[row_name] = {**dataclasses.asdict(row), "runs": {}}
+        continue
       if size not in row.sizes:
         print(f"{name}: {row_name} left out, it has no size {size}", file=sys.stderr)
         continue
       config = config_flag(row.config, size)
-      home = Path("runs", run_folder(config, settings))
-      runs = {str(seed): str(home / f"seed{seed}") for seed in range(seeds)}
+      name_of_row = f"{row.model}-on-{run_folder(config, settings)}" if row.model else ""
+      home = Path("runs", name_of_row or run_folder(config, settings))
+      count = 1 if row.model else seeds  # without training every seed is the same
+      runs = {str(seed): str(home / f"seed{seed}") for seed in range(count)}
       rows[row_name] = {**dataclasses.asdict(row), "config": config, "runs": runs}
-      for seed in range(seeds):
+      for seed in range(count):
         place = runs[str(seed)]
-        jobs.setdefault(place, Job(config, seed, tuple(settings), workdir.absolute() / place))
+        job = Job(config, seed, tuple(settings), workdir.absolute() / place, model=row.model)
+        job = jobs.get(place, job)
+        asked = dict.fromkeys((*job.flags, *table.flags))
+        jobs[place] = dataclasses.replace(job, flags=tuple(asked))
     definition = {**dataclasses.asdict(table), "rows": rows}
     definition |= {"size": size, "settings": list(settings)}
     (workdir / name).mkdir(parents=True, exist_ok=True)

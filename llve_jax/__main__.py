@@ -3,6 +3,7 @@
   llve enhance dark.mp4     brighten a picture or a video: dark_bright.mp4 beside it
   llve models               the networks that come with the package
   llve export               a network as a file that serves without JAX
+  llve demo                 a page to try it on, in your browser
   llve prepare              registered pairs of dark and bright pictures from a shoot
 
 `llve COMMAND --help` says more; `python -m experiments.train` trains.
@@ -15,6 +16,7 @@ MODULES = {
   "enhance": "llve_jax.enhance",
   "models": "llve_jax.zoo",
   "export": "llve_jax.export",
+  "demo": "llve_jax.demo",
   "prepare": "llve_jax.prepare",
 }
 

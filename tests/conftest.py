@@ -79,6 +79,15 @@ def standard_promotion() -> Iterator[None]:
     yield
 
 
+@pytest.fixture(scope="module")
+def shared_programs() -> Iterator[None]:
+  """For modules that train one configuration again and again: it compiles once."""
+  from tests.shared_programs import shared
+
+  with shared():
+    yield
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
   """A folder with a prepared dark_clips, configuration `tiny`.

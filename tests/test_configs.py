@@ -76,10 +76,23 @@ def batch_shapes(run: Run) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def program_of(config: ConfigDict) -> str:
-  """What of a configuration the program of a step depends on."""
-  parts = {key: config[key] for key in ("model", "step", "critics", "phases", "optimizer")}
-  shape = {key: config.data[key] for key in ("frames", "crop", "crop_width")}
-  return ConfigDict(parts | {"shape": shape}).to_json_best_effort(sort_keys=True)
+  """What of a configuration the program of a step depends on: no rates, no weights of losses."""
+  optimizer = config.optimizer
+  parts = {
+    "model": [config.model.name, config.model.dtype, config.model.kwargs],
+    "step": config.step,
+    "critics": {name: [each.name, each.kwargs] for name, each in config.critics.items()},
+    "phases": {
+      name: [key for key in phase.loss if phase.loss[key]] for name, phase in phases(config)
+    },
+    "optimizer": [optimizer.coupled_decay, optimizer.clip_norm > 0],
+    "shape": {key: config.data[key] for key in ("frames", "crop", "crop_width")},
+  }
+  return ConfigDict(parts).to_json_best_effort(sort_keys=True)
+
+
+def phases(config: ConfigDict) -> list[tuple[str, ConfigDict]]:
+  return list(config.phases.items())
 
 
 TRACED: set[str] = set()
@@ -200,7 +213,7 @@ def test_pod_runs_are_saved_and_scored_on_the_way_and_forget_their_start(name: s
 
 
 def test_unknown_variant_lists_the_known() -> None:
-  with pytest.raises(ValueError, match="no variant nope; known: plain, resnext"):
+  with pytest.raises(ValueError, match="no variant nope; known: published, plain, resnext"):
     turntable_gan.get_config("smoke,nope")
 
 

@@ -22,7 +22,7 @@ from llve_jax.io.video import read_frames, read_info
 from llve_jax.train import loop
 from llve_jax.zoo import trained
 
-pytestmark = pytest.mark.usefixtures("standard_promotion")
+pytestmark = pytest.mark.usefixtures("standard_promotion", "shared_programs")
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,8 +31,9 @@ def tiny_config(data_dir: Path, steps: int = 20) -> ConfigDict:
   config = turntable_gan.get_config("smoke")
   config.data.dir = str(data_dir)
   config.data.config = "tiny"
-  config.data.batch = 8
+  config.data.batch = 4
   config.data.crop = 16
+  config.mesh.data = 2
   config.train.steps = steps
   config.train.save_every = 0
   config.eval.every = 0
@@ -177,7 +178,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(data_dir: Path, tmp_path: Path)
   # The batch that did it can be looked at, and the message says which clips it holds.
   (saved,) = tmp_path.glob("debug_step_*.npz")
   with np.load(saved) as batch:
-    assert batch["low"].shape == (8, 1, 16, 16, 3)
+    assert batch["low"].shape == (4, 1, 16, 16, 3)
     assert all(name in str(caught.value) for name in batch["id"])
     assert batch["id"][0].split("/")[0] in ("bikes", "bigbuckbunny")
   assert not (tmp_path / "best.safetensors").exists()

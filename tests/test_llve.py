@@ -32,7 +32,7 @@ def test_what_is_no_command_is_refused(
 ) -> None:
   monkeypatch.setattr("sys.argv", ["llve", *given])
   assert main() == 2
-  told = f"llve: expected a command, found {found}; known: enhance, models, export, prepare\n"
+  told = f"llve: expected a command, found {found}; known: enhance, models, export, demo, prepare\n"
   assert capsys.readouterr().err == told
 
 

@@ -30,10 +30,11 @@ from absl import app, flags, logging
 
 from llve_jax.data import pipeline
 from llve_jax.data.source import Source, open_split
+from llve_jax.io import embedded_clips
 from llve_jax.ops import degrade
 from llve_jax.shapes import Frames8
 from tfds_builders.base import schema
-from tfds_builders.dark_clips import footage, raw
+from tfds_builders.dark_clips import raw
 
 FLAGS = flags.FLAGS
 _THREADS = flags.DEFINE_integer("threads", 2, "Batches prepared at the same time.", lower_bound=0)
@@ -138,8 +139,8 @@ def main(argv: Sequence[str]) -> None:
   del argv
   logging.set_verbosity(logging.ERROR)
   tfds.disable_progress_bar()
-  bikes, _ = footage.read_clip("bikes", 180, 8 * _SEGMENT)
-  bunny, _ = footage.read_clip("bigbuckbunny", 720, 4 * _SEGMENT)
+  bikes, _ = embedded_clips.read_clip("bikes", 180, 8 * _SEGMENT)
+  bunny, _ = embedded_clips.read_clip("bigbuckbunny", 720, 4 * _SEGMENT)
   bunny = bunny[:, 104:616, 300:980]
   cases = [("pairs", bikes, pairs, 180), ("mosaics", bunny, mosaics, 256)]
   with tempfile.TemporaryDirectory() as temporary:

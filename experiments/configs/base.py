@@ -2,6 +2,11 @@
 
 Sizes that every system offers: `smoke` (seconds on a CPU), `quick` (minutes on a CPU), both on the
 embedded data set `dark_clips`, and `pod` (many accelerators, bfloat16).
+
+Forms that a system with a source offers: `published`, what its report or paper says, and, where it
+differs, `released`, what the program does that its authors published. Without either, a system is
+what we hold to be better. All of it is evaluated with a moving average of the weights
+(`train.average_decay`), which no source has; those two forms are not.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +16,7 @@ from ml_collections import ConfigDict
 Change = Callable[[ConfigDict], None]
 
 SIZES = ("quick", "small", "smoke", "pod")
+FIRST = ("published", "released")  # whose form it is; sizes make that small, others change it
 
 
 def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
@@ -37,6 +43,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "frames": 1,
         "crop": 128,  # side in pixels of the input; of a Bayer mosaic, packed ones
         "crop_width": 0,  # 0: square; else the crop is the height
+        "resize": (),  # (height, width) of whole pairs of RGB before they are cut, and scored
         "augment": "turn",
         "weight": 1.0,  # of this data set, where `mix` has others
         "mix": {},  # further data sets, see `ingredient`
@@ -53,7 +60,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "name": model,
         "kwargs": dict(kwargs),
         "dtype": "float32",
-        "encoder_weights": "",  # torchvision's ResNet (.pth), for networks of System B
+        "encoder_weights": "",  # torchvision's or timm's ResNet, for networks of System B
       },
       "step": {"name": "supervised", "options": {}},
       "critics": {},
@@ -61,12 +68,14 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
       "phases": {"all": {"until": 1.0, "loss": {"l1": 1.0}}},
       # Weights of VGG-19 for the losses that want it; fallback: look through VGG-16 instead.
       "vgg19": {"file": "", "fallback": False},
+      # Adam; decay is decoupled (AdamW) unless `coupled_decay`.
       "optimizer": {
         "rate": 1e-4,
         "schedule": {"name": "constant"},
         "beta1": 0.9,
         "beta2": 0.999,
         "weight_decay": 0.0,
+        "coupled_decay": False,
         "clip_norm": 0.0,  # 0: gradients are not clipped
       },
       "train": {
@@ -162,9 +171,27 @@ def critic(
 def embedded(config: ConfigDict) -> None:
   """Use the data set, and the perceptual network, that need no download."""
   config.vgg19.fallback = True
+  config.model.encoder_weights = ""
   config.data.name = "dark_clips"
   config.data.config = ""
   config.data.validation = "validation"
+  config.data.resize = ()
+  config.data.crop_width = 0
+  config.mesh.rows = 1
+  config.test_data.name = ""
+  config.eval.protocol = "plain"
+
+
+def follow_source(config: ConfigDict) -> None:
+  """What `published` and `released` forms have in common: the weights as they are, not averaged."""
+  config.train.average_decay = 0.0
+
+
+def rename_loss(loss: ConfigDict, before: str, after: str) -> None:
+  """Another term with the weight of one; nothing where that one is not there."""
+  if before in loss:
+    loss[after] = loss[before]
+    del loss[before]
 
 
 def smoke(config: ConfigDict) -> None:
@@ -219,22 +246,45 @@ def pod(config: ConfigDict) -> None:
 
 
 def build(
-  config: ConfigDict, names: str, variants: Mapping[str, Change], system: str
+  config: ConfigDict,
+  names: str,
+  variants: Mapping[str, Change],
+  system: str,
+  last: Mapping[str, Change] | None = None,
 ) -> ConfigDict:
   """The configuration after the named variants, joined by commas.
 
-  A size comes first, then forms in the order typed; `pod` comes last, as it scales what it finds.
+  `published` or `released` comes first, then a size, then forms in the order typed; `pod` comes
+  last, as it scales what it finds.
+
+  Args:
+    config: what is changed.
+    names: of variants.
+    variants: name -> change.
+    system: for messages.
+    last: name of a variant -> what it further changes, after all of the others.
 
   Raises:
-    ValueError: an unknown variant (lists the known ones), or two sizes.
+    ValueError: an unknown variant (lists the known ones), two sizes, or both forms of the source.
   """
   chosen = [name for name in names.split(",") if name]
   if unknown := [name for name in chosen if name not in variants]:
     raise ValueError(f"{system} has no variant {', '.join(unknown)}; known: {', '.join(variants)}")
   if len(sizes := [name for name in chosen if name in SIZES]) > 1:
     raise ValueError(f"{system}: {' and '.join(sizes)} are sizes; choose one")
-  for name in sorted(chosen, key=lambda name: (name == "pod", name not in SIZES)):
+  if len([name for name in FIRST if name in chosen]) > 1:
+    raise ValueError(f"{system}: published and released exclude each other; choose one")
+
+  def order(name: str) -> tuple[bool, bool, bool]:
+    return name == "pod", name not in FIRST, name not in SIZES
+
+  late = {name: change for name, change in (last or {}).items() if name in chosen}
+  for name in sorted((name for name in chosen if name != "pod"), key=order):
     variants[name](config)
+  for change in late.values():
+    change(config)
+  if "pod" in chosen:
+    variants["pod"](config)
   # What the file and its variants ask for, before flags; `experiments.run.assemble.settle_data`.
   asked = {key: config.data[key] for key in ("name", "config", "train", "partner", "validation")}
   config.asked = ConfigDict(asked | {"test_data": config.test_data.name})

@@ -10,10 +10,17 @@ reproduced.
 
 The perceptual term looks through VGG-19: name its weights (`--config.vgg19.file=FILE`).
 
+Ours, and otherwise in `published`: crops of whole frames (frames resized to 640x360 first); flips
+up-down and transposes (mirrored left-right alone); VGG-19 sees what it was trained on (values from
+-1 to 1); the weights are a moving average (none).
+
 Variants, joined by commas:
-  paper released         WGAN-GP and two convolutions a block (default), or the released program:
-                         cross-entropy, one convolution a block, dropout that stays on
+  published              the paper: WGAN-GP and two convolutions a block, as here, and see above
+  released               the program as its authors left it: cross-entropy, one convolution a
+                         block, dropout that stays on
   released_penalty       the gradient penalty as the program has it, colours of one pixel at a time
+  turntable              20 epochs on turntable pairs, as System A's report fine-tuned it; begin
+                         with its authors' weights: `--config.train.init_from=FILE`
   quick smoke pod        sizes
 """
 
@@ -43,11 +50,16 @@ def _base() -> ConfigDict:
   return config
 
 
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.update(resize=(360, 640), augment="mirror")
+  config.phases.all.loss = ConfigDict({"vgg19_deblurgan_released": 100.0})
+
+
 def _released(config: ConfigDict) -> None:
+  _published(config)
   config.model.kwargs.update(one_conv_blocks=True, drop_always=True)
   config.step.options.update(kind="bce", critic_updates=1)
-  if "vgg19_deblurgan" in config.phases.all.loss:
-    config.phases.all.loss = ConfigDict({"vgg19_deblurgan_released": 100.0})
 
 
 def _released_penalty(config: ConfigDict) -> None:
@@ -65,7 +77,7 @@ def _quick(config: ConfigDict) -> None:
   config.model.kwargs.update(features=12, blocks=3)
   config.critics.critic.kwargs.features = 8
   config.critics.critic.rate = 2e-3
-  config.step.options.critic_updates = 2
+  config.step.options.critic_updates = min(2, config.step.options.critic_updates)
   _pixels(config)
 
 
@@ -73,14 +85,24 @@ def _smoke(config: ConfigDict) -> None:
   base.smoke(config)
   config.model.kwargs.update(features=4, blocks=1)
   config.critics.critic.kwargs.update(features=4, layers=2)
-  config.step.options.critic_updates = 2
+  config.step.options.critic_updates = min(2, config.step.options.critic_updates)
   _pixels(config)
 
 
+def _turntable(config: ConfigDict) -> None:
+  if config.data.name == "dark_clips":
+    return  # the small sizes have one data set for all
+  config.data.update(name="turntable_pairs", config="", crop=256, resize=())
+  steps = 818 // config.data.batch
+  config.train.steps = 20 * steps
+  config.eval.every = steps
+
+
 VARIANTS: dict[str, base.Change] = {
-  "paper": lambda config: None,
+  "published": _published,
   "released": _released,
   "released_penalty": _released_penalty,
+  "turntable": _turntable,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

@@ -11,10 +11,19 @@ brightness. Its training pictures could not be had here: not reproduced.
 
 Progress can only be scored on pairs, any: `test_data` names them (default: paired_images).
 
+System E trained the released program, so what it published is `released`. Ours, and otherwise in
+`published`, the paper: 6 patches, as the program (5); the weights are a moving average (none). Ours
+in both: each side is mirrored by itself (both alike). `released`: 6 patches; VGG-16's input without
+its mean taken off; every dark picture always with the same bright one; enlarging that does not
+align corners, as System E's PyTorch (the weights of EnlightenGAN's authors want it aligned); frames
+reflected on both sides, and those wider than 2200 pixels at half the size. An epoch is 1016
+pictures, the larger side.
+
 Variants, joined by commas:
-  paper released         as the paper has it (default; but 6 patches, not 5); released: VGG-16's
-                         input without its mean taken off, and every dark picture always with the
-                         same bright one
+  published released     the paper, or the program as System E ran it, see above
+  rate1e2 rate1e3 rate1e5 rate1e6 batch8 batch16 tanh epochs300
+                         System E's grid around `released`: rate (rate1e2: 1e-2), batch, an
+                         option, length
   small                  less width, and a quarter of an hour on two busy CPU cores
   quick smoke pod        sizes
 """
@@ -22,6 +31,8 @@ Variants, joined by commas:
 from ml_collections import ConfigDict
 
 from experiments.configs import base
+
+EPOCH = 1016  # bright pictures
 
 
 def _base() -> ConfigDict:
@@ -38,7 +49,7 @@ def _base() -> ConfigDict:
   config.phases.all.loss = ConfigDict()
   config.optimizer.beta1 = 0.5
   config.optimizer.schedule = ConfigDict({"name": "linear_end", "start": 0.5})
-  config.train.steps = 200 * 1016 // 32
+  config.train.steps = 200 * EPOCH // 32
   config.eval.batch = 1
   return config
 
@@ -91,14 +102,52 @@ def _smoke(config: ConfigDict) -> None:
     critic.kwargs.update(features=4, layers=2)
 
 
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.step.options.patches = 5
+
+
 def _released(config: ConfigDict) -> None:
+  base.follow_source(config)
   config.step.options.self_feature = "released"
   config.data.fixed_partner = True
+  config.model.kwargs.update(align_corners=False, centred_padding=True)
+  config.model.kwargs.update(half_resolution="released", half_above=2200)
+
+
+def _rate(rate: float) -> base.Change:
+  def change(config: ConfigDict) -> None:
+    factor = rate / 1e-4
+    for learner in (config.optimizer, *config.critics.values()):
+      learner.rate *= factor
+
+  return change
+
+
+def _batch(size: int) -> base.Change:
+  def change(config: ConfigDict) -> None:
+    if config.data.name != "dark_clips":  # small sizes have a length of their own
+      config.train.steps = config.train.steps * config.data.batch // size
+    config.data.batch = size
+
+  return change
+
+
+def _epochs300(config: ConfigDict) -> None:
+  config.train.steps = config.train.steps * 3 // 2
 
 
 VARIANTS: dict[str, base.Change] = {
-  "paper": lambda config: None,
+  "published": _published,
   "released": _released,
+  "rate1e2": _rate(1e-2),
+  "rate1e3": _rate(1e-3),
+  "rate1e5": _rate(1e-5),
+  "rate1e6": _rate(1e-6),
+  "batch8": _batch(8),
+  "batch16": _batch(16),
+  "tanh": lambda config: config.model.kwargs.update(tanh=True),
+  "epochs300": _epochs300,
   "small": _small,
   "quick": _quick,
   "smoke": _smoke,

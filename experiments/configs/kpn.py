@@ -9,7 +9,10 @@ as raw light times its ratio is.
   python -m experiments.train --config=experiments/configs/kpn.py --workdir=/tmp/kpn
   ... --config=experiments/configs/kpn.py:smoke      # a minute on a CPU, mostly compiling
 
+Ours, and otherwise in `published`: the weights are a moving average (none).
+
 Variants, joined by commas:
+  published              the form chosen below, see above
   pytorch google         the two published forms
   srgb                   for 8-bit pictures
   quick smoke pod        sizes
@@ -56,6 +59,7 @@ def _smoke(config: ConfigDict) -> None:
 
 
 VARIANTS: dict[str, base.Change] = {
+  "published": base.follow_source,
   "pytorch": lambda config: config.model.kwargs.update(form="pytorch"),
   "google": _google,
   "srgb": lambda config: config.model.kwargs.update(input_kind="srgb"),

@@ -11,8 +11,18 @@ published training pictures could not be had here: not reproduced; its published
 
 The perceptual term looks through VGG-19: name its weights (`--config.vgg19.file=FILE`).
 
+Ours, and otherwise in `published`: the weights are a moving average (none); the rate also halves
+when PSNR gets no better (the loss). The report and its paper give no weights of the losses that we
+could check; ours are 1.
+
 Variants, joined by commas:
-  paper released         losses as the paper says (default), or as the released program has them
+  published              the paper, as here, and see above
+  released               losses as the program has them: mean absolute error, a third of VGG-19
+                         seen through values from -1 to 1, SSIM of three colours, a region taken
+                         from the result
+  stretched              results stretched as the program writes them; training is the same
+  turntable              20 epochs on turntable pairs, as System A's report fine-tuned it; begin
+                         with its authors' weights: `--config.train.init_from=FILE`
   quick smoke pod        sizes
 """
 
@@ -37,6 +47,7 @@ def _base() -> ConfigDict:
 
 
 def _released(config: ConfigDict) -> None:
+  base.follow_source(config)
   loss = {"l1": 1.0, "vgg19_mbllen_released": 1 / 3, "ssim": 3.0, "region_mbllen_released": 1.0}
   config.phases.all.loss = ConfigDict(loss)
 
@@ -60,9 +71,20 @@ def _smoke(config: ConfigDict) -> None:
   _small_losses(config)
 
 
+def _turntable(config: ConfigDict) -> None:
+  if config.data.name == "dark_clips":
+    return  # the small sizes have one data set for all
+  config.data.update(name="turntable_pairs", config="", crop=256, resize=())
+  steps = 818 // config.data.batch
+  config.train.steps = 20 * steps
+  config.eval.every = steps
+
+
 VARIANTS: dict[str, base.Change] = {
-  "paper": lambda config: None,
+  "published": base.follow_source,
   "released": _released,
+  "stretched": lambda config: config.model.kwargs.update(post="released"),
+  "turntable": _turntable,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

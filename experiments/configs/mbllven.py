@@ -9,7 +9,12 @@ compressed video. SMOID could not be had here: not reproduced.
 
 The perceptual term looks through VGG-19: name its weights (`--config.vgg19.file=FILE`).
 
+Ours, and otherwise in `published`: windows of natural clips (equalised ones, dark and bright); the
+dark region is that of the target (of the input); flips that leave the mosaic's colours in place
+(blind ones); the weights are a moving average (none).
+
 Variants, joined by commas:
+  published              System C's program, see above
   l1                     L1 alone
   quick smoke pod        sizes
 """
@@ -30,6 +35,14 @@ def _base() -> ConfigDict:
   config.train.save_every = 2000
   config.eval = ConfigDict({"every": 2875, "batch": 1, "max_frames": 16, "protocol": "plain"})
   return config
+
+
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.update(config="he2he", blind=True)
+  config.seed = 236
+  loss = {"structure": 1.0, "vgg19_mbllven": 1e-6, "region_input": 1.0}
+  config.phases.all.loss = ConfigDict(loss)
 
 
 def _l1(config: ConfigDict) -> None:
@@ -55,6 +68,7 @@ def _smoke(config: ConfigDict) -> None:
 
 
 VARIANTS: dict[str, base.Change] = {
+  "published": _published,
   "l1": _l1,
   "quick": _quick,
   "smoke": _smoke,

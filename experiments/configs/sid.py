@@ -8,10 +8,19 @@ could not be had here: not reproduced.
   python -m experiments.train --config=experiments/configs/sid.py:sony --workdir=/tmp/sid
   ... --config=experiments/configs/sid.py:smoke      # a minute on a CPU, mostly compiling
 
+Ours, and otherwise in `published`: every short exposure is an example (a scene is one, of which
+each epoch takes a random exposure); light below the black level is kept (cut off at 0); flips that
+leave the mosaic's colours in place (blind ones); the weights are a moving average (none). Left out:
+the program counts its 4000 epochs from 0 to 4000.
+
+  tfds build tfds_builders/sid --config=sony_scenes       # what `published` trains on
+
 Variants, joined by commas:
   sony fuji              Bayer (default) or X-Trans mosaics; dark_clips has no X-Trans ones
-  released               light below the black level cut off at 0, packed mosaics flipped
-                         blindly
+  published              the paper and its program, see above
+  released               the same with every short exposure an example
+  smoid                  as System C retrained it on its own video: equalised clips of SMOID, crops
+                         of 128, 60 epochs, blind flips (there never left-right, by a slip)
   quick smoke pod        sizes
 """
 
@@ -33,10 +42,35 @@ def _base() -> ConfigDict:
   return config
 
 
+def _released(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.update(keep_negatives=False, blind=True)
+  config.eval.protocol = "sid_sony"
+
+
+def _published(config: ConfigDict) -> None:
+  _released(config)
+  config.data.config = "sony_scenes"
+  config.test_data.update(name="sid", config="sony")
+
+
+def _smoid(config: ConfigDict) -> None:
+  if config.data.name == "dark_clips":
+    return  # the small sizes have one data set for all
+  base.follow_source(config)
+  config.data.update(name="smoid", config="he2he", crop=128, frames=16, blind=True)
+  config.test_data.name = ""
+  config.eval.update(protocol="plain", every=46 * 125)
+  config.train.steps = 60 * 46 * 125  # the 3-D U-Net's windows; its frames are images here
+
+
 def _fuji(config: ConfigDict) -> None:
   if config.data.name == "dark_clips":
     raise ValueError("fuji needs the data set sid: dark_clips holds no X-Trans mosaics")
-  config.data.config = "fuji"
+  fuji_scenes = config.data.config == "sony_scenes"
+  config.data.config = "fuji_scenes" if fuji_scenes else "fuji"
+  config.test_data.config = "fuji" if fuji_scenes else ""
+  config.eval.protocol = "plain"
   config.model.kwargs.input_kind = "xtrans"
   config.train.steps = config.train.steps * 135 // 161
 
@@ -55,7 +89,9 @@ def _smoke(config: ConfigDict) -> None:
 VARIANTS: dict[str, base.Change] = {
   "sony": lambda config: None,
   "fuji": _fuji,
-  "released": lambda config: config.data.update(keep_negatives=False, blind=True),
+  "published": _published,
+  "released": _released,
+  "smoid": _smoid,
   "quick": _quick,
   "smoke": _smoke,
   "pod": base.pod,

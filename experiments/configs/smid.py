@@ -12,7 +12,12 @@ It needs still scenes: with `--config.data.name=dark_clips` those of `dark_clips
 scored on the moving ones of `dark_clips/raw`. The published loss looks through VGG-19 up to
 conv4_2: name its weights (`--config.vgg19.file=FILE`).
 
+Ours, and otherwise in `published`: crops of 896 pixels, mirrored and transposed (whole frames of
+918x1374, mirrored; the authors transpose whole batches, too); validation by all frames (the fifth,
+as in the test); the weights are a moving average (none).
+
 Variants, joined by commas:
+  published              the paper and its program, see above
   siamese single         two frames and their agreement (default), or one frame at a time
   srgb                   for 8-bit pictures instead of raw light
   l1                     L1 instead of VGG-19 and pixels
@@ -31,7 +36,7 @@ def _base() -> ConfigDict:
   config.data.config = "static"
   config.data.batch = 1
   config.data.frames = 2
-  config.data.crop = 896  # published: whole frames of 918x1374
+  config.data.crop = 896
   config.data.augment = "flip"
   config.step = ConfigDict({"name": "siamese", "options": {"weight": 0.05}})
   config.phases.all.loss = ConfigDict({"vgg19_smid": 1.0})
@@ -40,6 +45,12 @@ def _base() -> ConfigDict:
   config.train.save_every = 2000
   config.eval.every = 50 * 129
   return config
+
+
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.update(crop=918, crop_width=1374)
+  config.eval.protocol = "frame5"
 
 
 def _single(config: ConfigDict) -> None:
@@ -75,6 +86,7 @@ def _smoke(config: ConfigDict) -> None:
 
 
 VARIANTS: dict[str, base.Change] = {
+  "published": _published,
   "siamese": lambda config: None,
   "single": _single,
   "srgb": _srgb,

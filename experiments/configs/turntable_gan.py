@@ -1,8 +1,7 @@
 """U-Net with ResNeXt blocks and bilinear decoder, WGAN-GP critic, VGG-16 loss, CoBi fine-tuning.
 
 System A. The report gives PSNR 23.56 and SSIM 0.679 on its own turntable pairs, split by crop,
-which leaks scenes; its data was never published, so that figure cannot be reproduced. CoBi looks
-through VGG-16 here, since VGG-19 does not ship (`cobi_vgg19` is the report's).
+which leaks scenes; its data was never published, so that figure cannot be reproduced.
 
   python -m llve_jax.prepare --shoot=SHOOT --out=SCENES     # then `tfds build`, see turntable_pairs
   python -m experiments.train --config=experiments/configs/turntable_gan.py --workdir=/tmp/turntable
@@ -10,10 +9,19 @@ through VGG-16 here, since VGG-19 does not ship (`cobi_vgg19` is the report's).
   ... --config=experiments/configs/turntable_gan.py:smoke   # a minute or two, mostly compiling
   ... --config=experiments/configs/turntable_gan.py:quick   # five minutes on two CPU cores
 
+Ours, and otherwise in `published`: the critic has layer norm (the report: batch norm, which couples
+the samples of a gradient penalty) and Adam of (0.5, 0.9) (Adam's own (0.9, 0.999)); CoBi looks
+through VGG-16, since VGG-19 does not ship (VGG-19: `--config.vgg19.file=FILE`); scenes are split as
+a whole (crops are); the weights are a moving average (none). What the report leaves open, and so is
+ours in both: widths, batch 4, critic's updates, penalty, weight of total variation and of decay,
+CoBi's weight.
+
 Variants, joined by commas; each table of the report is made of them:
+  published                                the report's numbers, see above
   plain resnext bilinear both              form of the generator (default: both)
   no_critic wgan wgan_gp                   adversarial term (default: wgan_gp)
   no_finetune finetune cobi                second phase: none, without and with CoBi (default: cobi)
+  cobi_vgg19                               CoBi through VGG-19, as published
   pixels                                   losses and, with quick, budget of recurrent_unet, but
                                            for its loss on time: its rival frame by frame
   quick smoke pod                          sizes
@@ -45,7 +53,6 @@ def _base() -> ConfigDict:
       "weight_bound": 0.01,
     }
   )
-  # The report's norm: "batch", see the critic's docstring.
   config.critics.critic = base.critic("turntable_critic", rate=2e-4, beta2=0.9, norm="layer")
   # Weights are those of Eq 2.8.
   content = {"l1": 1.0, "vgg16": 1.0, "tv": 0.1}
@@ -61,6 +68,21 @@ def _base() -> ConfigDict:
   config.optimizer.weight_decay = 1e-5
   config.train.steps = 50 * STEPS_PER_EPOCH
   return config
+
+
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.config = "released"  # crops of all scenes, permuted
+  config.critics.critic.update(beta1=0.9, beta2=0.999)
+  config.critics.critic.kwargs.norm = "batch"
+  _cobi_vgg19(config)
+
+
+def _cobi_vgg19(config: ConfigDict) -> None:
+  if "finetune" not in config.phases:
+    raise ValueError("cobi_vgg19 and no_finetune exclude each other")
+  loss = config.phases.finetune.loss
+  base.rename_loss(loss, "cobi_vgg16", "cobi_vgg19")
 
 
 def _form(resnext: bool, bilinear: bool) -> base.Change:
@@ -98,7 +120,8 @@ def _no_finetune(config: ConfigDict) -> None:
 def _finetune(config: ConfigDict) -> None:
   if "finetune" not in config.phases:
     raise ValueError("finetune and no_finetune exclude each other")
-  config.phases.finetune.loss.cobi_vgg16 = 0.0
+  loss = config.phases.finetune.loss
+  loss.update({name: 0.0 for name in loss if name.startswith("cobi_")})
 
 
 def _pixels(config: ConfigDict) -> None:
@@ -127,7 +150,8 @@ def _quick(config: ConfigDict) -> None:
   for phase in config.phases.values():
     phase.loss.vgg16 = 1e-3
     phase.loss.tv = 0.01
-  config.phases.finetune.loss.cobi_vgg16 = 0.01
+  loss = config.phases.finetune.loss
+  loss.update({name: 0.01 for name in loss if name.startswith("cobi_")})
   config.optimizer.rate = 4e-3
   config.critics.critic.rate = 4e-3
   config.optimizer.schedule = ConfigDict({"name": "drops", "at": (0.5, 0.7, 0.85)})
@@ -149,6 +173,7 @@ def _smoke(config: ConfigDict) -> None:
 
 
 VARIANTS: dict[str, base.Change] = {
+  "published": _published,
   "plain": _form(resnext=False, bilinear=False),
   "resnext": _form(resnext=True, bilinear=False),
   "bilinear": _form(resnext=False, bilinear=True),
@@ -159,6 +184,7 @@ VARIANTS: dict[str, base.Change] = {
   "no_finetune": _no_finetune,
   "finetune": _finetune,
   "cobi": _keep,
+  "cobi_vgg19": _cobi_vgg19,
   "pixels": _pixels,
   "quick": _quick,
   "smoke": _smoke,

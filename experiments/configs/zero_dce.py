@@ -7,8 +7,12 @@ reproduced; its published weights load with `python -m llve_jax.zoo.import_weigh
   python -m experiments.train --config=experiments/configs/zero_dce.py --workdir=/tmp/zero_dce
   ... --config=experiments/configs/zero_dce.py:smoke      # a minute on a CPU, mostly compiling
 
+Ours, and otherwise in `published`: crops of 256 pixels (whole pictures, resized to 512x512);
+decoupled decay (`published`: Adam's own, which adds it to the gradient); the weights are a moving
+average (none). `released` further has the losses as the program computes them, not its equations.
+
 Variants, joined by commas:
-  paper released         the losses of the equations (default), or of the program
+  published released     the paper, or its program, see above
   quick smoke pod        sizes
 """
 
@@ -20,7 +24,7 @@ from experiments.configs import base
 def _base() -> ConfigDict:
   config = base.base("zero_dce", "paired_images", "zero_dce")
   config.data.batch = 8
-  config.data.crop = 256  # published: whole pictures, resized to 512
+  config.data.crop = 256
   config.data.augment = "none"
   config.phases.all.loss = ConfigDict({"zero_dce": 1.0})
   config.optimizer.weight_decay = 1e-4
@@ -29,7 +33,14 @@ def _base() -> ConfigDict:
   return config
 
 
+def _published(config: ConfigDict) -> None:
+  base.follow_source(config)
+  config.data.update(resize=(512, 512), crop=512)
+  config.optimizer.coupled_decay = True
+
+
 def _released(config: ConfigDict) -> None:
+  _published(config)
   config.phases.all.loss = ConfigDict({"zero_dce_released": 1.0})
 
 
@@ -44,7 +55,7 @@ def _smoke(config: ConfigDict) -> None:
 
 
 VARIANTS: dict[str, base.Change] = {
-  "paper": lambda config: None,
+  "published": _published,
   "released": _released,
   "quick": _quick,
   "smoke": _smoke,

@@ -145,6 +145,9 @@ def read_run(folder: Path, seed: str = "") -> RunResults:
     raise UserError(f'{folder / HISTORY}: expected a list of {{"step": ..., ...}}')
   method = report.get("methods", {}).get(report.get("method"), {})
   own = {name: value for name, value in method.items() if name != "identical_frames"}
+  distances = report.get("about", {}).get("fid_vgg16", {})
+  if report.get("method") in distances:
+    own["fid_vgg16"] = distances[report["method"]]
   return RunResults(
     folder=folder,
     seed=seed or str(config.get("seed", "")),

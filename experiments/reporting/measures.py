@@ -31,9 +31,12 @@ class Measure:
 MEASURES = {
   "psnr": Measure("PSNR, dB", "higher", 2),
   "ssim": Measure("SSIM", "higher", 4),
+  "psnr_validation": Measure("PSNR on validation, dB", "higher", 2),
+  "ssim_validation": Measure("SSIM on validation", "higher", 4),
   "lpips_alex": Measure("LPIPS (AlexNet)", "lower", 4),
   "niqe": Measure("NIQE", "lower", 2),
   "fid": Measure("FID", "lower", 1),
+  "fid_vgg16": Measure("Frechet distance on VGG-16", "lower", 2),
   "mabd": Measure("MABD", "", -3),
   "mse_mabd": Measure("MSE(MABD)", "lower", -3),
   "mse_mabd_usc": Measure("MSE(MABD) of C's code, 1e-3", "lower", -3),

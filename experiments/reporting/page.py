@@ -126,7 +126,7 @@ def _row(row: RowRuns, metrics: Sequence[str], out: Path) -> RowView:
     config=row.config,
     note=row.note,
     figures=[_figure(row, name) for name in metrics],
-    count=f"{len(scored)} of {len(row.runs)}",
+    count=f"{len(scored)} of {len(row.runs)}" if row.config else "cannot be had",
     steps=", ".join(steps) or NOTHING,
     time=duration(sum(seconds) / len(seconds)) if seconds else NOTHING,
     files=[
@@ -144,7 +144,7 @@ def _figure(row: RowRuns, name: str) -> Figure:
   ours = row_summary(row, name)
   published = row.published.get(name)
   # Scored, but not by this metric: nothing is missing.
-  nothing = NOTHING if row.scored else MISSING
+  nothing = NOTHING if row.scored or not row.config else MISSING
   return Figure(
     with_spread(name, ours) if ours else nothing,
     NOTHING if published is None else measure(name).text(published),

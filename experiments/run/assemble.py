@@ -131,6 +131,7 @@ class Run:
       beta2=settings.beta2,
       weight_decay=settings.get("weight_decay", 0.0),
       clip_norm=settings.get("clip_norm", 0.0) or None,
+      coupled=settings.get("coupled_decay", False),
     )
 
   @property

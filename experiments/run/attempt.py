@@ -54,7 +54,12 @@ def open_scorer(run: Run) -> Scorer:
   clips.check_scorable(held_out, kind)
   return Scorer(
     run.evaluated,
-    lambda: clips.test_clips(held_out, kind=kind, keep_negatives=config.data.keep_negatives),
+    lambda: clips.test_clips(
+      held_out,
+      kind=kind,
+      keep_negatives=config.data.keep_negatives,
+      resize=tuple(config.data.resize),
+    ),
     protocol=config.eval.protocol,
     batch=config.eval.batch,
     max_frames=config.eval.max_frames,

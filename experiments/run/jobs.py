@@ -38,12 +38,16 @@ class Job:
     seed: of weights, data order and noise.
     settings: further `--config.KEY=VALUE`.
     folder: its run folder.
+    model: a method that needs no training and is scored on the configuration's data instead.
+    flags: further ones of the evaluation.
   """
 
   config: str
   seed: int
   settings: tuple[str, ...]
   folder: Path
+  model: str = ""
+  flags: tuple[str, ...] = ()
 
   @property
   def train(self) -> list[str]:
@@ -53,7 +57,12 @@ class Job:
 
   def evaluate(self, out: Path) -> list[str]:
     """The command that scores, after the interpreter."""
-    own = [f"--model={self.folder}", "--temporal", "--classic=input,auto_gain", f"--out={out}"]
+    own = [f"--model={self.model or self.folder}", "--temporal", *self.flags]
+    if self.model:
+      own += [f"--config={self.config}", *self.settings]
+    if (protocol := flags.load(self.config).eval.protocol) != "plain":
+      own.append(f"--protocol={protocol}")
+    own += ["--classic=input,auto_gain", f"--out={out}"]
     return ["-m", "experiments.evaluate", *own]
 
   @property
@@ -62,12 +71,13 @@ class Job:
     return (self.folder / "evaluation" / "metrics.json").is_file()
 
   def __str__(self) -> str:
-    return f"{Path(self.config).name} seed {self.seed}"
+    return f"{self.model or Path(self.config).name} seed {self.seed}"
 
 
 def launch_command(job: Job) -> str:
   """Both commands of a job as one line for a shell."""
-  parts = (job.train, job.evaluate(job.folder / "evaluation"))
+  scoring = job.evaluate(job.folder / "evaluation")
+  parts = (scoring,) if job.model else (job.train, scoring)
   return " && ".join(shlex.join(["python", *part]) for part in parts)
 
 
@@ -94,9 +104,9 @@ class Attempt:
       ) from None
     self._evaluation = job.folder / "evaluation.part"
     shutil.rmtree(self._evaluation, ignore_errors=True)
-    self._stage = "train"
+    self._stage = "evaluate" if job.model else "train"
     self._log: IO[bytes]
-    self._start(job.train)
+    self._start(job.evaluate(self._evaluation) if job.model else job.train)
 
   def _start(self, command: Sequence[str]) -> None:
     self._begun = time.monotonic()

@@ -17,7 +17,7 @@ from llve_jax.train.optim import SCHEDULES
 ANYTHING = inspect.Parameter.empty  # a default that says nothing of the type
 
 # Of an optimiser, beside what the file has.
-_OPTIMIZER = {"weight_decay": 0.0, "clip_norm": 0.0}
+_OPTIMIZER = {"weight_decay": 0.0, "clip_norm": 0.0, "coupled_decay": False}
 
 
 def settings(config: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:

@@ -41,7 +41,11 @@ def metric(
       file=sys.stderr,
     )
     return None
-  pristine = open_model(model, clips)
+  return judge(open_model(model, clips))
+
+
+def judge(pristine: Pristine) -> FrameMetric:
+  """NIQE of the prediction, the target unseen; NaN where an image has too few blocks to look at."""
 
   def one(image: np.ndarray) -> float:
     try:

@@ -40,10 +40,11 @@ def starting_variables(run: Run, fresh: dict[str, Any]) -> dict[str, Any] | None
 def pretrained_encoder(
   path: str, fields: Mapping[str, Any], fresh: dict[str, Any]
 ) -> dict[str, Any]:
-  """Fresh variables of "conv_lstm" or "cnn3d" with the encoder of torchvision's file.
+  """Fresh variables of "conv_lstm" or "cnn3d" with the encoder of torchvision's or timm's file.
 
   Args:
-    path: the file; only tensors are read, nothing in it is run.
+    path: the file, .safetensors or what `torch.save` wrote; only tensors are read, nothing in it is
+      run. Both libraries call the layers of ResNet-18 the same.
     fields: what the network is built with; its `width` and `blocks` are the encoder's.
     fresh: variables of the network.
 
@@ -56,9 +57,9 @@ def pretrained_encoder(
       "resnet18-f37072fd.pth"
     )
   form = {name: fields[name] for name in ("width", "blocks") if name in fields}
-  weights = import_resnet.convert(
-    torch_weights.read_tensors(path), ResNetEncoder(**form), source=path
-  )
+  safe = Path(path).suffix == ".safetensors"
+  tensors = bundle.read_tensors(path) if safe else torch_weights.read_tensors(path)
+  weights = import_resnet.convert(tensors, ResNetEncoder(**form), source=path)
   return import_resnet.with_encoder(fresh, weights)
 
 

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def split_clips(
-  settings: Mapping[str, Any], split: str | None, data_dir: str | None, kind: str | None = None
+  settings: Mapping[str, Any],
+  split: str | None,
+  data_dir: str | None,
+  kind: str | None = None,
+  *,
+  targets: bool = True,
 ) -> Callable[[], Iterator["EvalClip"]]:
   """A function that reads the clips of a split from the start.
 
@@ -22,6 +27,7 @@ def split_clips(
     split: which; None: "test".
     data_dir: where TFDS keeps data sets, if not where the settings say.
     kind: of input that the network takes; None is as the data are stored.
+    targets: without, clips need no bright frames.
 
   Raises:
     UserError: no such split, or it has no bright frames to compare with.
@@ -37,13 +43,14 @@ def split_clips(
     config=settings.get("config") or None,
     data_dir=data_dir or settings.get("dir") or None,
   )
-  if len(source) and len(source[0]["high"]) == 0:
+  if targets and len(source) and len(source[0]["high"]) == 0:
     raise UserError(
       f"{settings['name']}, split {split}: has no bright frames to compare with; name a data set "
-      "of pairs: --config=FILE --config.test_data.name=NAME, --split and --data_dir where needed"
+      "of pairs (--config=FILE --config.test_data.name=NAME, --split and --data_dir where needed), "
+      "or score what asks for none: --protocol=no_targets --niqe=FILE"
     )
-  keep = bool(settings.get("keep_negatives", True))
-  return lambda: test_clips(source, kind, keep_negatives=keep)
+  keep, size = bool(settings.get("keep_negatives", True)), tuple(settings.get("resize", ()))
+  return lambda: test_clips(source, kind, keep_negatives=keep, resize=size, targets=targets)
 
 
 def tested(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -51,7 +58,9 @@ def tested(config: Mapping[str, Any]) -> Mapping[str, Any]:
   other = dict(config.get("test_data") or {})
   if not other.get("name"):
     return config["data"]
-  return other | {"keep_negatives": config["data"].get("keep_negatives", True)}
+  trained = config["data"]
+  kept = {"keep_negatives": trained.get("keep_negatives", True)}
+  return other | kept | {"resize": trained.get("resize", ())}
 
 
 def trained_config(model: str) -> dict[str, Any]:

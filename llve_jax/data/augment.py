@@ -162,6 +162,19 @@ class Augment(grain.transforms.RandomMap):
     return pair
 
 
+class MirrorPair(grain.transforms.RandomMap):
+  """Mirrors a pair left-right with probability 1/2, as DeblurGAN's program does."""
+
+  def random_map(self, element: Pair, rng: np.random.Generator) -> Pair:
+    """Maps a pair of clips to another one of the same shape."""
+    pair: Any = {**element}
+    if rng.integers(2):
+      for key in ("low", "high", "mask", "context"):
+        if key in pair:
+          pair[key] = np.ascontiguousarray(np.flip(pair[key], 2))
+    return pair
+
+
 class TurnPair(grain.transforms.RandomMap):
   """System C's: reverse time, turn upside down, mirror, transpose, each with probability 1/2.
 
@@ -191,6 +204,7 @@ AUGMENTATIONS: dict[str, Callable[[bool], grain.transforms.RandomMap] | None] = 
   "turntable": lambda square: Augment(),
   "turn": lambda square: TurnPair(),
   "flip": lambda square: TurnPair(reverse=False, transpose=square),
+  "mirror": lambda square: MirrorPair(),
 }
 # Those that lay frames on their side come out in one shape only if that is a square.
 FOR_SQUARES = ("turntable", "turn")

@@ -1,14 +1,14 @@
 """Whole clips for evaluation, joined from the segments of a data set."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from llve_jax.data.dark import dark_kind, held_out, is_bright
-from llve_jax.data.frames import Frames, as_float, decode_window
+from llve_jax.data.frames import Frames, as_float, decode_window, resized
 from llve_jax.data.light import (
   chosen_kind,
   demosaic,
@@ -58,6 +58,8 @@ def test_clips(
   kind: str | None = None,  # noqa: PT028  (the name says test, but it is none)
   *,
   keep_negatives: bool = True,  # noqa: PT028
+  resize: Sequence[int] = (),  # noqa: PT028
+  targets: bool = True,  # noqa: PT028
 ) -> Iterator[EvalClip]:
   """Yields every clip and variant of a split from first to last frame, one at a time in memory.
 
@@ -72,6 +74,9 @@ def test_clips(
     source: the split.
     kind: of input, see `data.light`; None is as the data are stored.
     keep_negatives: of mosaics, as in training, see `ops.raw_light.normalize`.
+    resize: (height, width) that pairs of RGB are brought to, as in training; empty: as they are.
+    targets: without, dark frames that have none are clips, too; as a person would see them they
+      stand for their own targets.
 
   Raises:
     UserError: segments of a clip are missing or overlap, have no dark or no bright frames, or
@@ -100,7 +105,7 @@ def test_clips(
           f"{start}; the data set is damaged, build it again"
         )
       example = source[index]
-      joined.append(_segment(example, given, keep_negatives))
+      joined.append(_segment(example, given, keep_negatives, resize, targets))
       end += len(example["low"])
     lights = [part.light for part in joined if part.light is not None]
     yield dataclasses.replace(
@@ -131,21 +136,28 @@ def check_scorable(source: Source, kind: str | None) -> None:
     )
 
 
-def _segment(example: dict[str, Any], kind: str, keep_negatives: bool) -> EvalClip:
+def _segment(
+  example: dict[str, Any], kind: str, keep_negatives: bool, resize: Sequence[int], targets: bool
+) -> EvalClip:
   """All frames of one example."""
   name, variant, fps = example["clip"].decode(), example["variant"], float(example["fps"])
-  low, high = decode_window(example, range(len(example["low"])))
+  alone = not targets and len(example["high"]) == 0
+  given = example | {"high": example["low"]} if alone else example
+  low, high = decode_window(given, range(len(example["low"])))
   try:
     if "cfa" in example:
-      return EvalClip(name, variant, fps, *_raw(example, low, high, kind, keep_negatives), kind)
+      high = np.repeat(high, 3, axis=-1) if alone else high
+      clip = EvalClip(name, variant, fps, *_raw(example, low, high, kind, keep_negatives), kind)
+      return dataclasses.replace(clip, high=clip.low) if alone else clip
   except UserError as error:
     raise UserError(f"{name}: {error}") from None
+  low, high = (resized(frames, resize) for frames in (low, high))
   high = high if high.dtype == np.uint8 else to_8_bit(as_float(high))
   if low.dtype == np.uint8:
     return EvalClip(name, variant, fps, low, high)
   light = as_float(low)
   shown = seen(light) if kind == "raw_rgb" else to_8_bit(light)
-  return EvalClip(name, variant, fps, shown, high, light, kind)
+  return EvalClip(name, variant, fps, shown, shown if alone else high, light, kind)
 
 
 def _raw(

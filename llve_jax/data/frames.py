@@ -76,6 +76,20 @@ def as_float(frames: Frames) -> np.ndarray:
   return np.divide(frames, np.float32(np.iinfo(frames.dtype).max), dtype=np.float32)
 
 
+def resized(frames: Frames, size: Sequence[int]) -> Frames:
+  """Frames at (height, width) `size`: means of areas where both sides shrink, else bilinear.
+
+  OpenCV's INTER_AREA and INTER_LINEAR, which keep the type. An empty `size` changes nothing.
+  """
+  if not size or frames.shape[1:3] == tuple(size):
+    return frames
+  height, width = size
+  smaller = height <= frames.shape[1] and width <= frames.shape[2]
+  how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+  kept = [cv2.resize(frame, (width, height), interpolation=how) for frame in frames]
+  return np.stack(kept).reshape(len(frames), height, width, frames.shape[-1])
+
+
 def window_sizes(
   element: dict[str, Any], places: Sequence[int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -5,7 +5,7 @@ processes share the work, or on whether the run was stopped in between.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grain
@@ -28,6 +28,7 @@ from llve_jax.data.frames import (
   decode_beside,
   decode_window,
   draw_frames,
+  resized,
   window_id,
   window_sizes,
 )
@@ -49,6 +50,7 @@ class Window(grain.transforms.RandomMap):
     apart: frames of a still scene that do not follow each other, see `draw_frames`.
     context: side of the view of the whole dark frames; 0: there is none.
     pictures: whether a pair of single pictures stands for a clip, see `data.stills`.
+    resize: (height, width) that whole frames are brought to first; empty: they stay as they are.
   """
 
   def __init__(
@@ -59,12 +61,14 @@ class Window(grain.transforms.RandomMap):
     apart: bool = False,
     context: int = 0,
     pictures: bool = False,
+    resize: Sequence[int] = (),
   ):
     self.frames = frames
     self.crop = crop
     self.apart = apart
     self.context = context
     self.pictures = pictures
+    self.resize: tuple[int, int] | tuple[()] = sides(resize) if resize else ()
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
     """Returns float32 clips [frames, height, width, 3] in [0, 1], and where they come from ("id").
@@ -85,8 +89,9 @@ class Window(grain.transforms.RandomMap):
         f"{clip}: the dark frames have {found[0]}, the bright {found[1]} pixels (width x height)"
       )
     try:
+      shape = self.resize or shape
       window = draw_window(shape, self.crop, rng)
-      whole = still or self.context > 0
+      whole = still or self.context > 0 or bool(self.resize)
       low, high = decode_window(element, places, WHOLE if whole else window)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
@@ -94,6 +99,7 @@ class Window(grain.transforms.RandomMap):
       raise UserError(
         f"{clip}: the dark frames have {low.shape[-1]} channel(s), the bright {high.shape[-1]}"
       )
+    low, high = (resized(side, self.resize) for side in (low, high))
     beside = {}
     if self.context:
       view = thumbnail_of(as_float(low), self.context)
@@ -102,10 +108,14 @@ class Window(grain.transforms.RandomMap):
     if still:
       low, high = (stills.as_clip(side[0], path) for side in (low, high))
       low = stills.add_fresh_noise(low, rng)
-    elif self.context:
+    elif whole:
       low, high = low[:, *window], high[:, *window]
     if "mask" in element:
-      mask = decode_beside(element, "mask", places, WHOLE if still else window)[..., :1]
+      entire = still or bool(self.resize)
+      mask = decode_beside(element, "mask", places, WHOLE if entire else window)[..., :1]
+      if self.resize:
+        mask = resized(mask, self.resize)
+        mask = mask if still else mask[:, *window]
       beside["mask"] = as_float(stills.as_clip(mask[0], path) if still else mask)
     pair: Any = {
       "low": as_float(low),
@@ -132,6 +142,7 @@ def example_dataset(
   context: int = 0,
   pictures: bool = False,
   darkness: Mapping[str, Any] | None = None,
+  resize: Sequence[int] = (),
   cache_bytes: int = 2**29,
 ) -> grain.MapDataset[Pair]:
   """Shuffled, cropped and augmented pairs without end, by number; `train_dataset` batches them.
@@ -158,6 +169,8 @@ def example_dataset(
     context: side of a small view of the whole dark frames that goes with each window; 0: none.
     pictures: whether a pair of single pictures stands for a clip of `frames`, see `data.stills`.
     darkness: keyword arguments of `ops.darkening.draw`, for examples without dark frames.
+    resize: (height, width) that whole pairs of RGB are brought to before they are cut; empty: they
+      stay as they are.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
@@ -184,8 +197,11 @@ def example_dataset(
     )
   kept: Source = Cached(source, cache_bytes)
   window: grain.transforms.RandomMap = Window(
-    frames=frames, crop=crop, apart=apart, context=context, pictures=pictures
+    frames=frames, crop=crop, apart=apart, context=context, pictures=pictures, resize=resize
   )
+  if resize and (mosaics or partner is not None or dark):
+    found = "mosaics" if mosaics else "bright frames alone" if dark else "unpaired training"
+    raise UserError(f"resize={tuple(resize)}: is for pairs of RGB, found {found}; leave it empty")
   if context and (mosaics or partner is not None):
     found = "mosaics" if mosaics else "unpaired training"
     raise UserError(f"context={context}: a view of whole frames is for pairs of RGB, found {found}")
@@ -198,6 +214,8 @@ def example_dataset(
     window = UnpairedWindow(bright, frames=frames, crop=crop, flips=name != "none")
   elif mosaics:
     turns: Any = "flip" if name == "flip" else name == "turn"
+    if name == "mirror":
+      raise UserError('augment="mirror" is for RGB; of mosaics take "flip", "turn" or "none"')
     window = MosaicWindow(
       frames=frames,
       crop=crop,

@@ -4,6 +4,7 @@
   python -m llve_jax.enhance dark.mp4 bright.mp4                     # the network that ships
   python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
+  python -m llve_jax.enhance dark.mp4 look.png --preview=5           # five moments, nothing else
   python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
@@ -20,6 +21,7 @@ from absl import flags
 
 from llve_jax import methods
 from llve_jax.enhance import command, many
+from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
@@ -44,6 +46,24 @@ _RATIO = flags.DEFINE_float(
   None,
   "Amplification of a raw still's light, for networks that take it; without: found in the file.",
 )
+_STABILISE = flags.DEFINE_bool(
+  "stabilise",
+  None,
+  "Smooth exposure and colour of the result over time; without: for networks of single frames.",
+)
+_STRENGTH = flags.DEFINE_float(
+  "strength",
+  None,
+  "How much of the result: 0 is the input, 1 all; without: the less, the brighter the input is "
+  "(classic methods: all).",
+)
+_LOOK = flags.DEFINE_enum(
+  "look",
+  None,
+  LOOKS,
+  "natural: what is bright stays (without: so for networks); bright: all the light there is; "
+  "forensic: whatever may be seen.",
+)
 _SOUND = flags.DEFINE_enum(
   "sound", "copy", SOUND, "Sound of a video: copy where its container can hold it, else encode it."
 )
@@ -54,6 +74,12 @@ _ON_ERROR = flags.DEFINE_enum(
   "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
+_PREVIEW = flags.DEFINE_integer(
+  "preview", None, "Write a picture of so many moments of a video, before above after, and no more."
+)
+_REPORT = flags.DEFINE_string(
+  "report", None, "A .json file for speed, flicker, brightness and clipped share before and after."
+)
 _QUIET = flags.DEFINE_bool("quiet", False, "Say nothing but errors.")
 _JOBS = flags.DEFINE_integer("jobs", 1, "Of many files: how many at once, each in a process.")
 _OVERWRITE = flags.DEFINE_bool(
@@ -74,10 +100,15 @@ def main(argv: Sequence[str]) -> None:
     "rows": _ROWS.value,
     "depth": _DEPTH.value,
     "ratio": _RATIO.value,
+    "stabilise": _STABILISE.value,
+    "strength": _STRENGTH.value,
+    "look": _LOOK.value,
     "sound": _SOUND.value,
     "keep_interlaced": _KEEP_INTERLACED.value,
     "on_error": _ON_ERROR.value,
     "dry_run": _DRY_RUN.value,
+    "preview": _PREVIEW.value,
+    "report": _REPORT.value,
     "quiet": _QUIET.value,
   }
   try:
@@ -98,8 +129,13 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _many(jobs: list[many.Job], options: dict[str, Any]) -> many.Outcome:
-  if _DRY_RUN.value:
-    raise UserError("--dry_run: takes one video, found several inputs")
+  for name, asked in (
+    ("dry_run", _DRY_RUN.value),
+    ("preview", _PREVIEW.value is not None),
+    ("report", _REPORT.value is not None),
+  ):
+    if asked:
+      raise UserError(f"--{name}: is for one file, found several inputs; name one")
   further: dict[str, Any] = {"say": _nothing} if _QUIET.value else {}
   return many.run(jobs, options, at_once=_JOBS.value, overwrite=_OVERWRITE.value, **further)
 

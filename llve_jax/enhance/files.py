@@ -13,7 +13,18 @@ from llve_jax.io.video.containers import check_output_suffix
 
 @dataclasses.dataclass(frozen=True)
 class Enhanced:
-  """What was written, how long it took, and what was missing in the input, a line each."""
+  """What was written, and how.
+
+  Attributes:
+    path: the file.
+    frames: how many.
+    width: of them.
+    height: of them.
+    seconds: that it took.
+    faults: what was missing in the input, a line each.
+    notes: what else there is to say, a line each.
+    rates: of a video, see `rates.Rates.of`.
+  """
 
   path: Path
   frames: int
@@ -21,12 +32,15 @@ class Enhanced:
   height: int
   seconds: float
   faults: tuple[str, ...] = ()
+  notes: tuple[str, ...] = ()
+  rates: dict[str, float] | None = None
 
   def __str__(self) -> str:
     count = "1 frame" if self.frames == 1 else f"{self.frames} frames"
     rate = self.frames / max(self.seconds, 1e-9)
     return (
       f"{count} of {self.width}x{self.height} in {self.seconds:.1f} s ({rate:.1f} frames/s)\n"
+      + "".join(f"{note}\n" for note in self.notes)
       + "".join(f"damaged: {fault}\n" for fault in self.faults)
       + f"wrote {self.path}"
     )
@@ -65,6 +79,30 @@ def check_paths(
   if same or source.resolve() == target.resolve():
     raise UserError(f"{target}: is the input itself; write to another file")
   return kind
+
+
+def preview_paths(
+  source: str | os.PathLike[str], target: str | os.PathLike[str]
+) -> tuple[Path, Path]:
+  """(what a full run would write, the picture of a preview), where one of the two is named."""
+  source, target = Path(source), Path(target)
+  if target.suffix.lower() in PICTURE_SUFFIXES and source.suffix.lower() in VIDEO_SUFFIXES:
+    return target.with_suffix(".mkv"), target  # it holds whatever there is
+  return target, target.with_name(f"{target.stem}_preview.png")
+
+
+def check_png(path: str | os.PathLike[str]) -> Path:
+  """Returns the path of a picture that is to be written without loss.
+
+  Raises:
+    UserError: it is no .png file, its folder is missing, or it is a folder.
+  """
+  path = Path(path)
+  if path.suffix.lower() != ".png":
+    raise UserError(f"{path}: a preview is a .png file, found the suffix {path.suffix!r}")
+  if path.is_dir() or not path.parent.is_dir():
+    raise UserError(f"{path}: expected a file in a folder that exists; create it first")
+  return path
 
 
 def _kind(path: Path, other: str) -> Literal["image", "video"]:

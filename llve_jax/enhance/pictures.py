@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -60,6 +61,7 @@ def enhance_picture(
   bits: int = 8,
   exif: bytes | None = None,
   beside: Frame8 | Frame16 | None = None,
+  watch: Callable[[Frame, Frame], None] | None = None,
 ) -> Enhanced:
   """Enhances one picture.
 
@@ -70,6 +72,7 @@ def enhance_picture(
     bits: 8 or 16 a channel; 16 are not rounded on the way.
     exif: tags to keep, see `images.read_exif`.
     beside: the original, which goes to the left of the result; shrunk if the result is smaller.
+    watch: gets the frame before and after.
 
   Raises:
     UserError: the file cannot be written.
@@ -77,6 +80,8 @@ def enhance_picture(
   started = time.monotonic()
   (enhanced,) = method.stream([frame], rounded=bits == 8)
   enhanced = enhanced if bits == 8 else to_16_bit(enhanced)
+  if watch is not None:
+    watch(frame, enhanced)
   if beside is not None:
     height, width = enhanced.shape[:2]
     if beside.shape != enhanced.shape:

@@ -23,5 +23,14 @@ def show_progress(items: Iterator[T], total: int | None) -> Iterator[T]:
     now = time.monotonic()
     if now - last >= _SECONDS_BETWEEN_LINES:
       last = now
-      of = f"/{total}" if total else ""
-      print(f"{count}{of} frames, {count / (now - started):.1f} frames/s", file=sys.stderr)
+      print(line(count, total, now - started), file=sys.stderr, flush=True)
+
+
+def line(count: int, total: int | None, seconds: float) -> str:
+  """How far a run is after `seconds`: frames of how many, how fast, and the time that is left."""
+  rate = count / max(seconds, 1e-9)
+  if not total or count >= total:
+    return f"{count} frames, {rate:.1f} frames/s"
+  minutes, rest = divmod(round((total - count) / max(rate, 1e-9)), 60)
+  left = f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+  return f"{count}/{total} frames, {rate:.1f} frames/s, {left} left"

@@ -10,6 +10,7 @@ import numpy as np
 
 from llve_jax.enhance.files import Enhanced
 from llve_jax.enhance.overlap import Behind, ahead
+from llve_jax.enhance.rates import Rates
 from llve_jax.io.video import Plan, Tracks, VideoFrame, VideoReader, VideoWriter
 from llve_jax.io.video.source import OnError
 from llve_jax.methods.method import Frame, Method
@@ -22,6 +23,7 @@ def enhance_video(
   *,
   on_error: OnError = "stop",
   side_by_side: bool = False,
+  watch: Callable[[Frame, Frame], None] | None = None,
   progress: Callable[[Iterator[Frame]], Iterator[Frame]] = iter,
 ) -> Enhanced:
   """Enhances a video frame by frame, keeping count, time stamps, rate, colour tags and tracks.
@@ -34,6 +36,7 @@ def enhance_video(
     method: enhances the frames.
     on_error: "skip" goes on behind damage, see `read_frames`.
     side_by_side: the original to the left of the result; the plan is for twice the width.
+    watch: gets every frame before and after.
     progress: passes on the enhanced frames and may count them.
 
   Raises:
@@ -41,10 +44,11 @@ def enhance_video(
   """
   info, started, count = plan.source, time.monotonic(), 0
   waiting: collections.deque[VideoFrame] = collections.deque()
+  keeps, rates = side_by_side or watch is not None, Rates()
 
   def images() -> Iterator[Frame]:
     for frame in read:
-      waiting.append(frame if side_by_side else dataclasses.replace(frame, image=_NOTHING))
+      waiting.append(frame if keeps else dataclasses.replace(frame, image=_NOTHING))
       yield frame.image
 
   with VideoReader(
@@ -59,11 +63,14 @@ def enhance_video(
       depth=plan.depth,
       fields=plan.fields,
     )
-    read = ahead(reader.frames())
+    read = ahead(rates.read(reader.frames()))
+    results = method.stream(rates.waited(images()), rounded=plan.depth == 8)
     try:
-      with writer, Behind[Any](lambda each: writer.write(*each)) as behind:
-        for enhanced in progress(method.stream(images(), rounded=plan.depth == 8)):
+      with writer, Behind[Any](rates.written(lambda each: writer.write(*each))) as behind:
+        for enhanced in progress(rates.computed(results)):
           frame = waiting.popleft()
+          if watch is not None:
+            watch(frame.image, enhanced)
           if side_by_side:
             enhanced = _beside(frame.image, enhanced)
           behind.put((enhanced, frame.pts, frame.duration))
@@ -74,7 +81,16 @@ def enhance_video(
     finally:
       read.close()
   seconds = time.monotonic() - started
-  return Enhanced(plan.target, count, plan.width, plan.height, seconds, tuple(reader.faults))
+  return Enhanced(
+    plan.target,
+    count,
+    plan.width,
+    plan.height,
+    seconds,
+    faults=tuple(reader.faults),
+    notes=(rates.told(count),),
+    rates=rates.of(count),
+  )
 
 
 _NOTHING = np.zeros((0, 0, 3), np.uint8)

@@ -68,6 +68,19 @@ def load(path: str | os.PathLike[str]) -> Bundle:
   return Bundle(header["name"], _tuples(header["kwargs"]), unflatten(flat), header["origin"])
 
 
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """All tensors of a safetensors file, by their names there, whoever wrote it.
+
+  Raises:
+    UserError: not safetensors.
+  """
+  try:
+    with safe_open(path, framework="numpy") as file:
+      return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except SafetensorError as error:
+    raise UserError(f"{path}: not a readable safetensors file ({error}); copy it again") from error
+
+
 def check_matches(found: Any, expected: Any, source: str | os.PathLike[str]) -> None:
   """Refuses variables that are not those of the expected network.
 

@@ -25,7 +25,13 @@ from jaxtyping import Array, Float
 from llve_jax.losses.compose import Composed, build_composed
 from llve_jax.losses.contextual import cobi_rgb, cobi_vgg16, cobi_vgg19
 from llve_jax.losses.illumination import sci, sci_released
-from llve_jax.losses.outputs import kpn_burst, zero_dce, zero_dce_released
+from llve_jax.losses.outputs import (
+  half_l2,
+  kpn_burst,
+  region_input,
+  zero_dce,
+  zero_dce_released,
+)
 from llve_jax.losses.perceptual import (
   vgg16,
   vgg19_deblurgan,
@@ -83,6 +89,8 @@ OUTPUT_LOSSES: dict[str, Callable[..., Float[Array, "b"]]] = {
   "zero_dce": zero_dce,
   "zero_dce_released": zero_dce_released,
   "kpn_burst": kpn_burst,
+  "half_l2": half_l2,
+  "region_input": region_input,
   "sci": sci,
   "sci_released": sci_released,
 }

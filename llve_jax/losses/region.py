@@ -2,15 +2,23 @@
 
 4 * sum(|p - t| in the dark) / (1 + n_dark) + sum(|p - t| elsewhere) / (1 + n_elsewhere), from Lv et
 al., "MBLLEN: Low-light Image/Video Enhancement Using CNNs", BMVC 2018. The forms differ in what
-they call dark: the target's darkest 40 % (`region_quantile`), or what the prediction has below a
-threshold (System C). The second can be gamed: lifted out of the dark, a pixel costs less.
+they call dark: the target's darkest 40 % (`region_quantile`), the input's (`region_input`), or what
+the prediction has below a threshold (System C). The last can be gamed: lifted out of the dark, a
+pixel costs less.
 """
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from llve_jax.losses.contract import Clip, Mask, PerClip, trusted, trusted_mean
+from llve_jax.losses.contract import (
+  Clip,
+  Mask,
+  PerClip,
+  euclidean_norm,
+  trusted,
+  trusted_mean,
+)
 from llve_jax.ops.color import luma
 
 DARK_SHARE = 0.4
@@ -72,6 +80,66 @@ def region_mbllen_released(pred: Clip, target: Clip, *, mask: Mask | None = None
   limit = jnp.quantile(brightness, DARK_SHARE, axis=(2, 3, 4), keepdims=True)
   factor = jnp.where(brightness <= limit, _LOW, _HIGH)
   return trusted_mean(factor * jnp.abs(pred - target), mask)
+
+
+def region_input(
+  pred: Clip, target: Clip, low: Float[Array, "b t h w n"], *, mask: Mask | None = None
+) -> PerClip:
+  """MBLLVEN as System C rebuilt it: dark is what the INPUT has at or below its 40 % quantile.
+
+  The quantile is that of the whole clip's luma. Per pixel the error is the Euclidean norm over
+  colours, and each part is averaged over its own pixels, the dark one with weight 4.
+
+  Args:
+    pred: the prediction.
+    target: what it should be.
+    low: what the network was given, as large as the target: RGB, or one plane of an RGGB mosaic.
+    mask: 1 where the target may be trusted.
+
+  Raises:
+    ValueError: an input of another size, or of other than one or three channels.
+  """
+  pred, mask = trusted(pred, target, mask)
+  if low.shape[:-1] != target.shape[:-1] or low.shape[-1] not in (1, 3):
+    raise ValueError(
+      f"region_input: the input {low.shape} must be RGB, or one plane of a mosaic, as large as the "
+      f"target {target.shape}"
+    )
+  seen = luma(low if low.shape[-1] == 3 else demosaic_rggb(low[..., 0]))
+  limit = jnp.quantile(seen, DARK_SHARE, axis=(1, 2, 3, 4), keepdims=True)
+  error = euclidean_norm(pred - target)[..., None]
+  weight = jnp.ones_like(error) if mask is None else mask
+  total = jnp.zeros(pred.shape[0], error.dtype)
+  for factor, part in ((_LOW, seen <= limit), (_HIGH, seen > limit)):
+    share = jnp.where(part, weight, 0.0)
+    count = jnp.maximum(jnp.sum(share, axis=(1, 2, 3, 4)), 1.0)
+    total += factor * jnp.sum(error * share, axis=(1, 2, 3, 4)) / count
+  return total
+
+
+def demosaic_rggb(planes: Float[Array, "b t h w"]) -> Float[Array, "b t h w 3"]:
+  """RGB by bilinear interpolation: measured colours stay, others are means of neighbours."""
+  row, column = (lax.broadcasted_iota(jnp.int32, planes.shape, axis) % 2 for axis in (2, 3))
+  colors = []
+  for sites in ((row == 0) & (column == 0), row != column, (row == 1) & (column == 1)):
+    there = jnp.asarray(sites, planes.dtype)
+    mean = _smooth(planes * there) / jnp.maximum(_smooth(there), 1e-6)
+    colors.append(jnp.where(sites, planes, mean))
+  return jnp.stack(colors, axis=-1)
+
+
+def _smooth(plane: Float[Array, "*b h w"]) -> Float[Array, "*b h w"]:
+  """Filters with (1, 2, 1) down and across; outside is 0."""
+  for axis in (-2, -1):
+    length = plane.shape[axis]
+    padding = [(0, 0)] * plane.ndim
+    padding[axis] = (1, 1)
+    padded = jnp.pad(plane, padding)
+    before, here, after = (
+      lax.slice_in_dim(padded, first, first + length, axis=axis % plane.ndim) for first in range(3)
+    )
+    plane = before + 2 * here + after
+  return plane
 
 
 def weigh_regions(

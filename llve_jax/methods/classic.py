@@ -6,15 +6,17 @@ next video, or let `Classic` do so.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
 from llve_jax.errors import UserError
-from llve_jax.methods import deep_clahe
+from llve_jax.methods import block_matching, deep_clahe
+from llve_jax.methods.equalized import ClipEqualizer, RunningEqualizer
 from llve_jax.methods.lime import lime
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.frames import to_8_bit, to_16_bit, to_unit
 from llve_jax.shapes import Frame8, Frame16
@@ -39,6 +41,7 @@ class AutoGain:
     decode: x is linear light, so that 1/2.2 encodes it for the display again; else x is the sRGB
       value itself and the power lifts the shadows further.
     smoothing: weight of the past per frame, in [0, 1); 0.9 halves a difference in 6.6 frames.
+    past: logarithm of the gain of the last frame, all that is remembered; None before the first.
   """
 
   def __init__(
@@ -57,7 +60,7 @@ class AutoGain:
     codes = {kind: _codes(kind) for kind in ("uint8", "uint16")}
     self._values = {k: srgb_to_linear(v) if decode else v for k, v in codes.items()}
     self._least = float(self._values["uint8"][1])  # of either depth, so that they agree
-    self._log_gain: float | None = None
+    self.past: float | None = None
 
   def __call__(self, frame: Codes) -> Codes:
     """Brightens the next frame of the video."""
@@ -71,10 +74,10 @@ class AutoGain:
     luma = cv2.transform(self._values[str(frame.dtype)][frame], _LUMA)
     light = float(self.statistic(luma))
     if light > 0.0:
-      log_gain = float(np.log(self.level / max(light, self._least)))
-      past = log_gain if self._log_gain is None else self._log_gain
-      self._log_gain = self.smoothing * past + (1.0 - self.smoothing) * log_gain
-    return 1.0 if self._log_gain is None else float(np.exp(self._log_gain))
+      wanted = float(np.log(self.level / max(light, self._least)))
+      past = wanted if self.past is None else self.past
+      self.past = self.smoothing * past + (1.0 - self.smoothing) * wanted
+    return 1.0 if self.past is None else float(np.exp(self.past))
 
 
 def _percentile_99(luma: np.ndarray) -> float:
@@ -188,15 +191,35 @@ CLASSIC: dict[str, Callable[[], Brighten]] = {
   "clahe": clahe,
   "gamma": gamma,
   "lime": lambda: lime,
+  "hist_eq_causal": RunningEqualizer,
+  "hist_eq_clip": ClipEqualizer,  # keeps the whole clip in memory
 }
-SLOW = ("lime",)  # a second a frame: tables take them only where they are named
+# Tables take them only where they are named. LIME takes a second a frame.
+_LONGEST = 2000  # frames of a clip that is looked at as a whole
+SLOW = ("lime", "hist_eq_causal", "hist_eq_clip")
+
+
+class DenoisedGain:
+  """`auto_gain`, and BM3D after it; minutes a frame of full size."""
+
+  def __init__(self) -> None:
+    block_matching.package()  # a missing one is told before the first frame
+    self._brighten = auto_gain()
+
+  def __call__(self, frame: Codes) -> Codes:
+    """Brightens the next frame of the video."""
+    return block_matching.denoise(self._brighten(frame))
+
+
+# Those that need a package which is not installed with this one.
+OPTIONAL: dict[str, Callable[[], Brighten]] = {"auto_gain_bm3d": DenoisedGain}
 
 
 class Classic(Method):
-  """A row of `CLASSIC` as a method; it works on 8 bits or 16, floats are rounded to 16.
+  """A row of `CLASSIC` or `OPTIONAL` as a method, on 8 bits or 16; floats are rounded to 16.
 
   Attributes:
-    name: key of `CLASSIC`.
+    name: key of either.
   """
 
   def __init__(self, name: str, *, called: str | None = None):
@@ -205,19 +228,40 @@ class Classic(Method):
     Raises:
       UserError: no such row; the message lists the known ones.
     """
-    if name not in CLASSIC:
-      raise UserError(f"unknown classic method {name!r}; known: {', '.join(CLASSIC)}")
-    self.name, self._fresh = called or name, CLASSIC[name]
+    known = CLASSIC | OPTIONAL
+    if name not in known:
+      raise UserError(f"unknown classic method {name!r}; known: {', '.join(known)}")
+    self.name, self._fresh = called or name, known[name]
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`."""
     brighten = self._fresh()
+    if memory and isinstance(brighten, (AutoGain, RunningEqualizer)):
+      brighten.past = memory.kept.get("classic")
+    if isinstance(brighten, ClipEqualizer):
+      frames = _whole(frames, self.name, memory)
+      brighten.look(map(codes_of, frames))
     for frame in frames:
       bright = brighten(codes_of(frame)) if brighten is not unchanged_frame else frame
       if not rounded:
         yield to_unit(bright)
       else:
         yield bright if bright.dtype == np.uint8 else to_8_bit(to_unit(bright))
+    if memory and isinstance(brighten, (AutoGain, RunningEqualizer)):
+      memory.kept["classic"] = brighten.past
+
+
+def _whole(frames: Iterable[Frame], name: str, memory: Memory | None) -> list[Frame]:
+  """All frames of a clip that is looked at before its first one."""
+  kept = list(itertools.islice(frames, _LONGEST + 1))
+  if memory is not None or len(kept) > _LONGEST:
+    raise UserError(
+      f"{name} looks at all of a clip before its first frame, so it is for evaluation, on up to "
+      f"{_LONGEST} frames; take hist_eq_causal, which does not see the future"
+    )
+  return kept
 
 
 def codes_of(frame: Frame) -> Codes:

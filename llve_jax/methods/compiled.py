@@ -49,11 +49,8 @@ class Compiled:
     """
     self.traits: Traits = module.traits
     self.rows = rows
-    self._apply = pure(module)
-    self._in_rows = None if rows == 1 else InRows(self._apply, rows)
-    self._jitted = jax.jit(
-      functools.partial(_on_frames, self._apply), static_argnames=("in_time", "rounded")
-    )
+    self._in_rows = None if rows == 1 else InRows(pure(module), rows)
+    self._jitted = _jitted(module)
 
   def place(self, variables: Any) -> Any:
     """The variables where the network runs; calls take them from there."""
@@ -87,10 +84,24 @@ class Compiled:
       return self._jitted(variables, frames, carry, context, **how)
     return _on_frames(self._in_rows, variables, frames, carry, context, **how)
 
+  def carry_form(self, variables: Any, frames: Any) -> Any:
+    """The structure of the carry that frames of that shape and type leave behind."""
+    in_time = not self.traits.single_frames
+    run = functools.partial(self._jitted, in_time=in_time, rounded=True)
+    return jax.tree.structure(jax.eval_shape(run, variables, frames, None, None)[1])
+
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:
     """What is compiled for arguments of these shapes, to be compiled for another machine."""
     how = {"in_time": not self.traits.single_frames, "rounded": True}
     return self._jitted.trace(variables, frames, carry, None, **how)
+
+
+@functools.lru_cache(maxsize=8)
+def _jitted(module: nn.Module) -> Any:
+  """The program of a network: one for all who run it, so that no size compiles twice."""
+  return jax.jit(
+    functools.partial(_on_frames, pure(module)), static_argnames=("in_time", "rounded")
+  )
 
 
 def _on_frames(

@@ -20,15 +20,20 @@ _LIMITS = ((0.72, 0.15), (0.85, 0.4))
 
 
 class Cuts:
-  """Looks at the frames of one video in order."""
+  """Looks at the frames of one video in order.
 
-  def __init__(self) -> None:
-    self._before: Float[np.ndarray, "h w"] | None = None
+  Attributes:
+    before: the last frame, small; all that is remembered.
+  """
+
+  def __init__(self, before: Float[np.ndarray, "h w"] | None = None) -> None:
+    """Starts a video, or goes on behind a frame."""
+    self.before = before
 
   def __call__(self, frame: Frame) -> bool:
     """Whether this frame begins a new shot; the first frame of a video does not."""
-    now, before = _small(frame), self._before
-    self._before = now
+    now, before = _small(frame), self.before
+    self.before = now
     if before is None:
       return False
     difference = float(np.abs(now - before).mean())

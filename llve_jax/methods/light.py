@@ -12,7 +12,7 @@ import numpy as np
 
 from llve_jax.errors import UserError
 from llve_jax.methods.classic import auto_gain, codes_of
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.models.contract import PACKING
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.degrade_raw import to_mosaic
@@ -30,11 +30,13 @@ class Undeveloped(Method):
     """Wraps `method`, whose kind of input is "raw_rgb", "mosaic", "bayer" or "xtrans"."""
     if method.takes not in _LAYOUTS:
       raise ValueError(f"{method.name} takes {method.takes} frames, which are no raw light")
-    self.name, self._method = method.name, method
+    self.name, self.flickers, self._method = method.name, method.flickers, method
     self._layout = _LAYOUTS[method.takes]
     self._cell = cell_size(self._layout) if self._layout else 1
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`; the result is as large as the frames.
 
     Raises:
@@ -42,6 +44,9 @@ class Undeveloped(Method):
     """
     exposure = auto_gain()
     size = (0, 0)
+    if memory and "light" in memory.kept:
+      exposure.past, *side = memory.kept["light"]
+      size = (side[0], side[1])
 
     def lights() -> Iterator[Frame]:
       nonlocal size
@@ -51,7 +56,7 @@ class Undeveloped(Method):
         light = np.minimum(srgb_to_linear(to_unit(frame)) * np.float32(gain), np.float32(1.0))
         yield self._of_kind(light)
 
-    for bright in self._method.stream(lights(), rounded=rounded):
+    for bright in self._method.stream(lights(), rounded=rounded, memory=memory):
       height, width = size
       if bright.shape[0] < height or bright.shape[1] < width:
         raise UserError(
@@ -59,6 +64,8 @@ class Undeveloped(Method):
           "frame; expected as many, so it cannot be used on video files"
         )
       yield bright[:height, :width]
+    if memory:
+      memory.kept["light"] = [exposure.past, *size]
 
   def about(self, height: int, width: int) -> str:
     """As `Method`."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from llve_jax.errors import UserError
-from llve_jax.methods.classic import CLASSIC, Classic
+from llve_jax.methods.classic import CLASSIC, OPTIONAL, Classic
 from llve_jax.methods.method import Method
 from llve_jax.zoo import shipped
 
@@ -34,7 +34,7 @@ def load(
     UserError: nothing is called so (the message lists what there is), or the weights are damaged.
   """
   name = os.fspath(model)
-  if name in CLASSIC:
+  if name in CLASSIC or name in OPTIONAL:
     if tile is not None or rows != 1:
       option = "--tile" if tile is not None else "--rows"
       raise UserError(f"{name} is no network, so {option} means nothing to it; leave it out")
@@ -42,7 +42,7 @@ def load(
   if name not in shipped.SHIPPED and not Path(name).exists():
     raise UserError(
       f"{name}: no method and no file is called so; expected a weights file, the folder of a "
-      f"training run, or one of: {', '.join([*shipped.SHIPPED, *CLASSIC])}"
+      f"training run, or one of: {', '.join([*shipped.SHIPPED, *CLASSIC, *OPTIONAL])}"
     )
   # Imported here: a classic method should not wait for the libraries that networks need.
   from llve_jax.methods import network

@@ -10,14 +10,15 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
 from llve_jax.errors import UserError
 from llve_jax.methods.compiled import Compiled
 from llve_jax.methods.cuts import Cuts
-from llve_jax.methods.method import Frame, Method
-from llve_jax.methods.pieces import Piece, batches, windows
+from llve_jax.methods.method import Frame, Memory, Method
+from llve_jax.methods.pieces import Piece, Rest, batches, windows
 from llve_jax.methods.plan import Plan, make_plan
 from llve_jax.models.contract import Traits
 from llve_jax.ops import tiles
@@ -32,6 +33,7 @@ class Network(Method):
   Attributes:
     name: of the network.
     takes: its kind of input.
+    flickers: see `Method`.
     traits: how it may be run.
     origin: where the weights come from.
   """
@@ -57,26 +59,36 @@ class Network(Method):
       origin: see above.
     """
     self.name, self.traits, self.origin = name, compiled.traits, origin or {}
-    self.takes = self.traits.input_kind
+    self.takes, self.flickers = self.traits.input_kind, self.traits.single_frames
     self._compiled, self._variables = compiled, compiled.place(variables)
     self._tile, self._batch = tile, batch
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
     """As `Method`.
 
     A frame within the tile size is run whole; a larger one in tiles of one shape, so that one
     program is compiled. While a piece is on the accelerator the next one is read, so at most two
     are held.
     """
+    past = memory.kept.get("network", {}) if memory else {}
+    kept, done, anew = past.get("rest", ([], 0, False))
+    rest = Rest(kept, done, anew, lambda: bool(memory and memory.more))
     iterator = iter(frames)
     first = next(iterator, None)
-    if first is None:
+    if first is None and not rest.frames:
       return
-    self._check(first)
-    plan = self.plan(*first.shape[:2])
+    some = rest.frames[0] if first is None else first
+    self._check(some)
+    plan = self.plan(*some.shape[:2])
     run = _Running(self._compiled, self._variables, plan, rounded)
+    if "carries" in past:
+      run.go_on(some, past["carries"])
+    cuts = Cuts(past.get("cuts"))
     before: _Results | None = None
-    for piece in self._pieces(itertools.chain([first], iterator), plan):
+    read = iterator if first is None else itertools.chain([first], iterator)
+    for piece in self._pieces(read, plan, cuts, rest):
       # Dispatched before the piece before it is fetched: the accelerator never waits for files.
       following = run(piece)
       if before is not None:
@@ -84,6 +96,12 @@ class Network(Method):
       before = following
     if before is not None:
       yield from before.fetch()
+    if memory:
+      memory.kept["network"] = {
+        "carries": run.kept(),
+        "cuts": cuts.before,
+        "rest": [rest.frames, rest.done, rest.anew],
+      }
 
   def plan(self, height: int, width: int) -> Plan:
     """How frames of that size are run; raises as `plan.make_plan`."""
@@ -96,12 +114,12 @@ class Network(Method):
     split = "" if rows == 1 else f", rows split over {rows} devices"
     return f"{self.name}: {self.plan(height, width)}{split}"
 
-  def _pieces(self, frames: Iterator[Frame], plan: Plan) -> Iterator[Piece]:
+  def _pieces(self, frames: Iterator[Frame], plan: Plan, cuts: Cuts, rest: Rest) -> Iterator[Piece]:
     if self.traits.streaming:
-      return batches(frames, plan.batch, Cuts())
+      return batches(frames, plan.batch, cuts, rest)
     if self.traits.frames == 1:
-      return batches(frames, plan.batch)
-    return windows(frames, plan.batch, halo=plan.halo, least=self.traits.least_frames)
+      return batches(frames, plan.batch, rest=rest)
+    return windows(frames, plan.batch, halo=plan.halo, least=self.traits.least_frames, rest=rest)
 
   def _check(self, frame: Frame) -> None:
     traits = self.traits
@@ -160,6 +178,17 @@ class _Running:
     self._compiled, self._variables = compiled, variables
     self._plan, self._rounded = plan, rounded
     self._carries: list[Any] = [None] * plan.tile_count
+
+  def kept(self) -> list[list[np.ndarray]]:
+    """The memory of each tile, as a list of arrays."""
+    return [[np.asarray(leaf) for leaf in jax.tree.leaves(carry)] for carry in self._carries]
+
+  def go_on(self, frame: Frame, kept: list[list[np.ndarray]]) -> None:
+    """Takes up a memory; the frame tells of what size and type they are."""
+    plan = self._plan
+    shape = (plan.batch, plan.rows.size, plan.columns.size, frame.shape[-1])
+    form = self._compiled.carry_form(self._variables, jax.ShapeDtypeStruct(shape, frame.dtype))
+    self._carries = [jax.tree.unflatten(form, leaves) if leaves else None for leaves in kept]
 
   def __call__(self, piece: Piece) -> _Results:
     plan, traits = self._plan, self._compiled.traits

@@ -25,8 +25,28 @@ class Piece:
   anew: bool = False
 
 
+@dataclasses.dataclass
+class Rest:
+  """Frames at the end of one part of a video that wait for those of the next.
+
+  Attributes:
+    frames: in order.
+    done: of these, how many were kept from a window; they are context.
+    anew: whether a new shot begins with the first.
+    more: whether a part follows; looked at when the frames of a part have ended.
+  """
+
+  frames: list[Frame] = dataclasses.field(default_factory=list)
+  done: int = 0
+  anew: bool = False
+  more: Callable[[], bool] = lambda: False
+
+
 def batches(
-  frames: Iterable[Frame], size: int, begins: Callable[[Frame], bool] = lambda frame: False
+  frames: Iterable[Frame],
+  size: int,
+  begins: Callable[[Frame], bool] = lambda frame: False,
+  rest: Rest | None = None,
 ) -> Iterator[Piece]:
   """Every `size` frames, fewer at the end of a shot, filled up with copies of the last of them.
 
@@ -36,16 +56,19 @@ def batches(
     frames: of one video.
     size: frames of a piece.
     begins: asked of every frame in order whether a new shot begins with it.
+    rest: of the part before; where a part follows, what that needs is left there.
   """
-  group: list[Frame] = []
-  anew = False
+  rest = rest or Rest()
+  group, anew = list(rest.frames), rest.anew
   for frame in frames:
     new_shot = begins(frame)
     if group and (new_shot or len(group) == size):
       yield _filled(group, size, anew)
       group, anew = [], new_shot
     group.append(frame)
-  if group:
+  if rest.more():
+    rest.frames, rest.anew = group, anew
+  elif group:
     yield _filled(group, size, anew)
 
 
@@ -54,7 +77,9 @@ def _filled(group: list[Frame], size: int, anew: bool) -> Piece:
   return Piece(np.stack(filled), slice(0, len(group)), anew)
 
 
-def windows(frames: Iterable[Frame], size: int, *, halo: int, least: int = 1) -> Iterator[Piece]:
+def windows(
+  frames: Iterable[Frame], size: int, *, halo: int, least: int = 1, rest: Rest | None = None
+) -> Iterator[Piece]:
   """Windows of `size` frames that overlap, for a network that looks at several frames.
 
   Each frame is kept from a window in which it has `halo` frames on either side, or as many as the
@@ -66,19 +91,26 @@ def windows(frames: Iterable[Frame], size: int, *, halo: int, least: int = 1) ->
     size: more than 2 * halo.
     halo: frames to each side that the network looks at.
     least: frames that it needs.
+    rest: of the part before; where a part follows, what that needs is left there.
 
   Raises:
     UserError: there are fewer than `least` frames.
   """
-  iterator = iter(frames)
-  held = list(itertools.islice(iterator, size))
+  rest = rest or Rest()
+  iterator = itertools.chain(rest.frames, frames)
+  held, done = list(itertools.islice(iterator, size)), rest.done
+  if len(held) < size and rest.more():
+    rest.frames = held
+    return
   if len(held) < least:
     raise UserError(
       f"expected {least} frames at least, since this network looks at so many, found {len(held)}"
     )
-  done = 0  # of the frames held, how many have been kept
   while held:
     following = list(itertools.islice(iterator, size - 2 * halo))
+    if len(following) < size - 2 * halo and rest.more():
+      rest.frames, rest.done = held + following, done
+      return
     end = len(held) - halo if following else len(held)
     yield Piece(np.stack(held), slice(done, end))
     if not following:

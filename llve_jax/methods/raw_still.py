@@ -15,7 +15,7 @@ from jaxtyping import Float
 from llve_jax.errors import UserError
 from llve_jax.io.picture_tags import upright
 from llve_jax.io.raw import RawFrame
-from llve_jax.methods.method import Frame, Method
+from llve_jax.methods.method import Frame, Memory, Method
 from llve_jax.methods.network import Network
 from llve_jax.ops.mosaic import XTRANS, pack, phase_offset
 from llve_jax.ops.raw_light import bin_rgb, expose, exposure_ratio, normalize
@@ -83,8 +83,11 @@ class RawStill(Method):
     # A network that needs several frames sees a video that rests.
     self._count = method.traits.least_frames if isinstance(method, Network) else 1
 
-  def stream(self, frames: Iterable[Frame], *, rounded: bool = True) -> Iterator[Frame]:
-    """As `Method`; frames are those of `light_of`."""
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
+    """As `Method`; frames are those of `light_of`, and none is remembered."""
+    del memory
     for frame in frames:
       results = list(self._method.stream([frame] * self._count, rounded=rounded))
       yield upright(results[len(results) // 2], self._raw.orientation)

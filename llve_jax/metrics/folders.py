@@ -13,7 +13,7 @@ from llve_jax.metrics.image import SSIM_WINDOW
 from llve_jax.metrics.perceptual import LEAST_SIDE
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
-from llve_jax.metrics.temporal import clip_scores
+from llve_jax.metrics.whole_clip import clip_scores, static_scores
 from llve_jax.shapes import Frame8
 
 _LISTED = 10
@@ -51,6 +51,7 @@ def score_folders(
   protocol: Protocol,
   *,
   temporal: bool = False,
+  static: bool = False,
 ) -> Report:
   """Scores every image of `pred` that the protocol selects against its namesake in `target`.
 
@@ -63,6 +64,7 @@ def score_folders(
     protocol: what is compared, and how.
     temporal: whether to add `clip_scores`, which keeps a whole clip in memory; otherwise one pair
       is in memory at a time.
+    static: whether to add `static_scores`, which mean something of still scenes alone; likewise.
 
   Raises:
     UserError: as `match_folders`; an image cannot be read, is too small, or differs in size; or a
@@ -78,15 +80,15 @@ def score_folders(
     kept = protocol.kept(len(frames), clip)
     whole = []
     for index, (name, pred_file, target_file) in enumerate(frames):
-      if index not in kept and not temporal:
+      if index not in kept and not (temporal or static):
         continue
       pair = _read_pair(pred_file, target_file, protocol)
       if index in kept:
         report.add("pred", clip, [name], score_frames(protocol, pair[0][None], pair[1][None]))
-      if temporal:
+      if temporal or static:
         whole.append(pair)
-    if temporal:
-      report.add_clip("pred", clip, _score_clip(clip, whole))
+    if temporal or static:
+      report.add_clip("pred", clip, _score_clip(clip, whole, temporal, static))
   return report
 
 
@@ -112,7 +114,9 @@ def _read_pair(pred_file: Path, target_file: Path, protocol: Protocol) -> tuple[
   return pred_image, target_image
 
 
-def _score_clip(clip: str, frames: Sequence[tuple[Frame8, Frame8]]) -> dict[str, float]:
+def _score_clip(
+  clip: str, frames: Sequence[tuple[Frame8, Frame8]], temporal: bool, static: bool
+) -> dict[str, float]:
   sizes = {pred.shape for pred, _ in frames}
   if len(frames) < 2 or len(sizes) > 1:
     found = f"{len(frames)} frame(s) of {len(sizes)} size(s)"
@@ -122,7 +126,8 @@ def _score_clip(clip: str, frames: Sequence[tuple[Frame8, Frame8]]) -> dict[str,
     )
   pred, target = (np.stack(images) for images in zip(*frames, strict=True))
   try:
-    return clip_scores(pred, target)
+    scores = clip_scores(pred, target) if temporal else {}
+    return scores | static_scores(pred) if static else scores
   except ValueError as error:
     raise UserError(f"clip {clip}: {error}") from error
 

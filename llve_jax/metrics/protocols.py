@@ -26,6 +26,7 @@ Pair = tuple[Float[Array, "n h w 3"], Float[Array, "n h w 3"]]
 Prepare = Callable[[Array, Array], Pair]
 
 _PIXELS_AT_ONCE = 4_000_000
+_BT709 = (0.2126, 0.7152, 0.0722)
 _BT601 = (0.299, 0.587, 0.114)
 _BT601_INTEGER = (9798, 19235, 3735)  # the same in 2^-15, as OpenCV computes with 8-bit images
 
@@ -42,6 +43,9 @@ class Protocol:
     metrics: name -> function of that pair, [n, h, w, 3] -> [n].
     select: which frames of a clip are compared: the first, and the one after the last (None: all).
     border: pixels that are cut off each side before `prepare`.
+    needs_target: whether the metrics look at the target; where they do not, any frames of the same
+      size may stand for it.
+    without: beginnings of the names of clips that are left out.
     floats: whether a network's output is taken as it is, float32 in [0, 1], where others round it
       to 8 bits as a saved file would be. What comes from 8-bit files is taken as well.
   """
@@ -52,7 +56,13 @@ class Protocol:
   metrics: Mapping[str, FrameMetric]
   select: tuple[int, int | None] = (0, None)
   border: int = 0
+  needs_target: bool = True
+  without: tuple[str, ...] = ()
   floats: bool = False
+
+  def compares(self, clip: str) -> bool:
+    """Whether the clip of that name counts."""
+    return not clip.startswith(self.without)
 
   def kept(self, count: int, clip: str) -> range:
     """Indices of the frames that are compared, of a clip of `count` frames called `clip`.
@@ -126,6 +136,11 @@ def _ssim_of_8_bits(pred: Array, target: Array) -> Array:
   return image.ssim(jnp.round(pred * 255.0) / 255.0, jnp.round(target * 255.0) / 255.0)
 
 
+def _brightness(pred: Array, target: Array) -> Array:
+  del target
+  return jnp.mean(255.0 * _weighted(pred, _BT709), axis=(1, 2))
+
+
 _PLAIN: dict[str, FrameMetric] = {"psnr": image.psnr, "ssim": image.ssim}
 _MEANS = "mean over frames, then clips"
 
@@ -170,6 +185,17 @@ PROTOCOLS: dict[str, Protocol] = {
     prepare=_as_saved,
     metrics={"psnr": image.psnr, "ssim": image.ssim_skimage},
   ),
+  # System E's sets of dark pictures alone: LIME, MEF, NPE, VV, DICM
+  "no_targets": Protocol(
+    name="no_targets",
+    description=(
+      "asks for no target: mean brightness (BT.709, 0 to 255) of 8-bit sRGB as saved, which says "
+      f"how bright a result is, not how good; {_MEANS}"
+    ),
+    prepare=_as_saved,
+    metrics={"brightness": _brightness},
+    needs_target=False,
+  ),
   # SDSD's README: the first 30 frames of each test clip
   "first30": Protocol(
     name="first30",
@@ -177,6 +203,17 @@ PROTOCOLS: dict[str, Protocol] = {
     prepare=_as_saved,
     metrics=_PLAIN,
     select=(0, 30),
+  ),
+  # Chen et al., "Learning to See in the Dark", CVPR 2018; their repository names the three scenes
+  "sid_sony": Protocol(
+    name="sid_sony",
+    description=(
+      "as plain, without scenes 10034, 10045 and 10172, whose targets are misaligned: 88 of the 93 "
+      "inputs of SID's Sony test"
+    ),
+    prepare=_as_saved,
+    metrics=_PLAIN,
+    without=("10034", "10045", "10172"),
   ),
   # Chen et al., "Seeing Motion in the Dark", ICCV 2019
   "frame5": Protocol(

@@ -18,7 +18,7 @@ import numpy as np
 
 from llve_jax.io.atomic import replacing
 from llve_jax.metrics.protocols import Protocol
-from llve_jax.metrics.temporal import CLIP_METRICS
+from llve_jax.metrics.whole_clip import CLIP_METRICS
 
 
 @dataclasses.dataclass(frozen=True)

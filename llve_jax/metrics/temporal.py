@@ -1,8 +1,8 @@
 """How steady a video is: flicker, frame-to-frame change, and error along the motion.
 
 Clips are sRGB in [0, 1], [b, t, h, w, c]; brightness is on the scale 0 to 255, as the papers have
-it. Arithmetic is float32 without matrix unit. `warping_error` and `clip_scores` take 8-bit frames
-and run on the host, two frames at a time.
+it. Arithmetic is float32 without matrix unit. `warping_error` and `frame_brightness` take 8-bit
+frames and run on the host; `metrics.whole_clip` has what a report says of a clip.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,6 @@ from llve_jax.shapes import Clip, Frame8, Frames8
 
 Flow = Float[np.ndarray, "h w 2"]
 FlowOf = Callable[[Frame8, Frame8], Flow]
-
-# What `clip_scores` gives, and how a table explains it. Smaller is better, but the best `mabd` is
-# the target's.
-CLIP_METRICS = {
-  "mabd": "mean absolute brightness difference of neighbouring frames (0 to 255)",
-  "mse_mabd": "mean squared error of that against the target's",
-  "flicker": "variance over time of mean brightness minus the target's (0 to 255, squared)",
-  "warp_err": "squared error along the target's DIS optical flow (0 to 1, squared)",
-}
 
 _BT709 = (0.2126, 0.7152, 0.0722)
 _LEAST_SIDE = 12  # pixels; what OpenCV's DIS needs
@@ -239,31 +230,6 @@ def frame_brightness(frames: Frames8) -> Float[np.ndarray, "t"]:
   """Mean `brightness` of each 8-bit frame, 0 to 255; float64, on the host, a frame at a time."""
   means = np.stack([frame.mean(axis=(0, 1), dtype=np.float64) for frame in frames])
   return means @ np.asarray(_BT709)
-
-
-def clip_scores(pred: Frames8, target: Frames8) -> dict[str, float]:
-  """Every one of `CLIP_METRICS` for one clip of 8-bit frames; two frames at once on the device.
-
-  Raises:
-    ValueError: as `warping_error`.
-  """
-  error = warping_error(pred, target)
-  differences, means = [], []
-  for frames in (pred, target):
-    differences.append(
-      np.concatenate([mabd(_as_clip(frames[i : i + 2]))[0] for i in range(len(frames) - 1)])
-    )
-    means.append(frame_brightness(frames))
-  return {
-    "mabd": float(differences[0].mean()),
-    "mse_mabd": float(np.square(differences[0] - differences[1]).mean()),
-    "flicker": float(np.var(means[0] - means[1])),
-    "warp_err": error,
-  }
-
-
-def _as_clip(frames: Frames8) -> Clip:
-  return jnp.asarray(frames[None], jnp.float32) / 255.0
 
 
 def _neighbours(name: str, clip: Array) -> tuple[Array, Array]:

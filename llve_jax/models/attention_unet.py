@@ -113,6 +113,9 @@ class AttentionUNet(nn.Module):
     half_resolution: run on frames averaged down by two. "residual" up-samples what is added to the
       frame, which keeps its detail; "released" up-samples the result, and so loses detail, as the
       published code does with frames wider than 2200 pixels without saying so.
+    half_above: "released" or "residual" are for frames wider than this many pixels alone, as the
+      published code has it with 2200; 0: for all. A graph for frames of any size does not halve.
+    tanh: what is added goes through a tanh first, an option of the published code.
     centred_padding: reflect half of what a side lacks to a multiple of the stride at each end, as
       the published code does, instead of all at the bottom and right. The coarse grid then lies
       differently in frames of different sizes, so that tiles would change the result, too.
@@ -126,6 +129,8 @@ class AttentionUNet(nn.Module):
   bottleneck: int = 512
   align_corners: bool = True
   half_resolution: Literal["residual", "released"] | None = None
+  half_above: int = 0
+  tanh: bool = False
   centred_padding: bool = False
   deviation: float = 0.02
   dtype: Any = jnp.float32
@@ -166,7 +171,8 @@ class AttentionUNet(nn.Module):
     check_clip("attention_unet", clip, self.traits)
     batch, time, height, width, channels = clip.shape
     images = clip.reshape(batch * time, height, width, channels)
-    if self.half_resolution is None:
+    wide = not self.half_above or (isinstance(width, int) and width > self.half_above)
+    if self.half_resolution is None or not wide:
       out = images + self._residual(images, train)
     else:
       small = average_pool_half(pad_to_multiple(images, 2))
@@ -216,7 +222,8 @@ class AttentionUNet(nn.Module):
       x = jnp.concatenate([x, skips[level] * attentions[level]], axis=-1)
       x = stage(x, features, f"decoder_{level}", norm_last=level > 0)
     x = Conv(images.shape[-1], (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
-    latent = x.astype(jnp.float32) * attention
+    x = x.astype(jnp.float32)
+    latent = (jnp.tanh(x) if self.tanh else x) * attention
     return (
       crop_to(latent, height, width, centred=self.centred_padding) / 2
     )  # from [-1, 1] to [0, 1]

@@ -4,7 +4,7 @@ Lv et al., "MBLLEN: Low-Light Image/Video Enhancement Using CNNs", BMVC 2018, as
 code, whose branches are wider than the paper's.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -59,6 +59,8 @@ class MBLLEN(nn.Module):
     features: channels of the feature convolutions.
     depth: how many of them, one after the other, each with a branch.
     width: channels of a branch; it goes to four times that and back.
+    post: what becomes of the result outside of training: "none", "stretch", see there, or
+      "released", that as the published program has it. Both look at whole frames.
     dtype: type of the computation; parameters stay float32.
     remat: recompute branches in the backward pass instead of storing their activations.
   """
@@ -66,14 +68,24 @@ class MBLLEN(nn.Module):
   features: int = 32
   depth: int = 10
   width: int = 8
+  post: Literal["none", "stretch", "released"] = "none"
   dtype: Any = jnp.float32
   remat: bool = False
 
   @property
   def traits(self) -> Traits:
-    """Three unpadded 5x5 convolutions take 12 pixels off a side, and one must be left."""
+    """Three unpadded 5x5 convolutions take 12 pixels off a side, and one must be left.
+
+    Raises:
+      UserError: unknown `post`.
+    """
+    if self.post not in ("none", "stretch", "released"):
+      raise UserError(f'post is {self.post!r}; expected "none", "stretch" or "released"')
     return Traits(
-      stride=1, receptive_field=1 + 2 * self.depth + 2 + 6 * REACH, least_side=3 * REACH + 1
+      stride=1,
+      receptive_field=1 + 2 * self.depth + 2 + 6 * REACH,
+      whole_frame_only=self.post != "none",
+      least_side=3 * REACH + 1,
     )
 
   @nn.compact
@@ -91,6 +103,8 @@ class MBLLEN(nn.Module):
       results.append(branch(self.width, self.dtype, name=f"branch_{index}")(x))
     fusion = _conv(3, 1, "SAME", self.dtype, "fusion")
     out = nn.relu(fusion(jnp.concatenate(results, axis=-1)))
+    if self.post != "none" and not train:
+      out = stretch(out.astype(jnp.float32), released=self.post == "released")
     return {"clip": out.astype(jnp.float32).reshape(clip.shape)}
 
 
@@ -105,7 +119,7 @@ def stretch(
 ) -> Images:
   """What the published program does to an output before it writes it; no part of the network.
 
-  It makes pictures livelier and costs about 10 dB of PSNR, so nothing here calls it. Per image:
+  It makes pictures livelier and costs about 10 dB of PSNR: `MBLLEN.post` is "none". Per image:
   (1) where fewer than 100 - `high` percent of the pixels have a luma of `bright` or more, scale so
   that the percentile `high` of luma becomes `bright`, and clip at 1; (2) move the percentile `low`
   of luma to 0, keeping 1; (3) raise the saturation (of hue, saturation and value) to `gamma`.

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.errors import UserError
@@ -85,6 +87,30 @@ class ResizeToSkip(nn.Module):
     return jnp.concatenate([conv(bilinear_double(images)), skip], axis=-1)
 
 
+class HistogramGain(nn.Module):
+  """A gain for a whole clip that is learned from its histogram (an abandoned branch of System C).
+
+  exp(tanh(dense(histogram / its largest bin))), one number a clip, from 1/e to e. All frames and
+  all four colours of the mosaic are counted together.
+
+  Attributes:
+    bins: of values from 0 to 1; published 65536, one for each value of 16 bits.
+  """
+
+  bins: int = 65536
+
+  @nn.compact
+  def __call__(self, clip: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
+    """The clip times its gain; no gradient goes through the counting."""
+    last = self.bins - 1
+    place = jnp.clip(jnp.round(clip * last), 0, last).astype(jnp.int32)
+    place = place.reshape(clip.shape[0], -1)
+    counts = jax.vmap(lambda bins: jnp.zeros(self.bins, jnp.float32).at[bins].add(1.0))(place)
+    share = counts / jnp.max(counts, axis=-1, keepdims=True)
+    log_gain = jnp.tanh(nn.Dense(1, name="dense")(lax.stop_gradient(share)))
+    return clip * jnp.exp(log_gain).reshape(-1, 1, 1, 1, 1)
+
+
 class UNet3D(nn.Module):
   """Brightens a packed Bayer clip at twice its size, looking at several frames for each.
 
@@ -94,6 +120,8 @@ class UNet3D(nn.Module):
     variant: "plain"; "residual", the project's best, whose stages but the first add their input;
       or "bottleneck_residual", plain stages and a chain of residual blocks at the coarsest level.
     blocks: length of that chain; None is the published 2^depth.
+    histogram: multiply the clip by `HistogramGain` first. What is counted is the clip that the
+      network is given, so that windows of one video may get different gains.
     upsample: "transposed" (published) or "resize", which leaves no checkerboard.
     temporal: "taps" computes 3-D convolutions as 2-D ones, "conv3d" as such: the same parameters
       and numbers, other speed.
@@ -105,6 +133,7 @@ class UNet3D(nn.Module):
   base: int = 32
   variant: Literal["plain", "residual", "bottleneck_residual"] = "plain"
   blocks: int | None = None
+  histogram: bool = False
   upsample: Literal["transposed", "resize"] = "transposed"
   temporal: Literal["taps", "conv3d"] = "taps"
   dtype: Any = jnp.float32
@@ -136,6 +165,7 @@ class UNet3D(nn.Module):
       input_kind="bayer",
       scale=SCALE,
       frames=1 + 2 * taps,
+      whole_frame_only=self.histogram,
     )
 
   @nn.compact
@@ -160,7 +190,8 @@ class UNet3D(nn.Module):
       residual = self.variant == "residual" and name != "encoder_0"
       return stage_class(self.base * 2**level, residual, name=name, **kwargs)(x)
 
-    x = per_frame(lambda images: pad_to_multiple(images, self.traits.stride), clip)
+    x = HistogramGain(name="gain")(clip) if self.histogram else clip
+    x = per_frame(lambda images: pad_to_multiple(images, self.traits.stride), x)
     x = x.astype(self.dtype)
     skips: list[Array] = []
     for level in range(self.depth):

@@ -10,7 +10,7 @@ from llve_jax.errors import UserError
 from llve_jax.methods.method import Method
 from llve_jax.metrics.protocols import Protocol, score_frames
 from llve_jax.metrics.report import Report
-from llve_jax.metrics.temporal import clip_scores
+from llve_jax.metrics.whole_clip import clip_scores, static_scores
 from llve_jax.ops.frames import to_8_bit
 from llve_jax.shapes import Frames8
 
@@ -49,6 +49,7 @@ def score_all(
   headline: str | None = None,
   about: Mapping[str, Any] | None = None,
   temporal: bool = False,
+  static: bool = False,
   watch: Watch | None = None,
 ) -> list[Report]:
   """Runs every method once on every whole clip, scores the frames that each protocol selects.
@@ -62,6 +63,7 @@ def score_all(
     about: kept in the reports.
     temporal: whether to add `clip_scores` of all frames, as saved, to every report. A clip of one
       frame has none, and then no table shows them.
+    static: whether to add `static_scores`, which mean something of still scenes alone.
     watch: sees every result, for pictures.
 
   Raises:
@@ -79,6 +81,9 @@ def score_all(
   reports = [Report(protocol, headline, about) for protocol in protocols]
   for clip in clips:
     key = clip_key(clip)
+    wanted = [report for report in reports if report.protocol.compares(key)]
+    if not wanted:
+      continue
     for method in methods:
       name = method.name
       try:
@@ -91,7 +96,9 @@ def score_all(
       if watch is not None:
         watch(name, clip, saved)
       whole = clip_scores(saved, clip.high) if temporal and len(saved) > 1 else {}
-      for report in reports:
+      if static and len(saved) > 1:
+        whole |= static_scores(saved)
+      for report in wanted:
         protocol = report.protocol
         kept = protocol.kept(len(pred), key)
         part = slice(kept.start, kept.stop)
@@ -100,6 +107,8 @@ def score_all(
         report.add(name, key, frames, score_frames(protocol, given, clip.high[part]))
         if whole:
           report.add_clip(name, key, whole)
-  if not reports[0].rows:
-    raise ValueError("score got no clip; is the split empty?")
+  for report in reports:
+    if not report.rows:
+      left = f" that protocol {report.protocol.name} takes" if report.protocol.without else ""
+      raise ValueError(f"score got no clip{left}; is the split empty?")
   return reports

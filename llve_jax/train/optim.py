@@ -110,9 +110,22 @@ def adam(
   beta2: float = 0.999,
   weight_decay: float = 0.0,
   clip_norm: float | None = None,
+  coupled: bool = False,
 ) -> optax.GradientTransformation:
-  """Adam with decoupled weight decay and, if given, gradients clipped by their global norm."""
-  update = optax.adamw(schedule, b1=beta1, b2=beta2, weight_decay=weight_decay)
-  if clip_norm is None:
-    return update
-  return optax.chain(optax.clip_by_global_norm(clip_norm), update)
+  """Adam with weight decay and, if given, gradients clipped by their global norm.
+
+  Args:
+    schedule: learning rate.
+    beta1: decay of the mean of gradients.
+    beta2: decay of the mean of their squares.
+    weight_decay: times the parameters and the learning rate is taken off at each step (AdamW).
+    clip_norm: the largest norm of all gradients together; None: any.
+    coupled: the decay is added to the clipped gradient instead, so that Adam scales it, too: what
+      `torch.optim.Adam` calls weight_decay, and older programs have.
+  """
+  parts = [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
+  if coupled:
+    parts.append(optax.add_decayed_weights(weight_decay))
+    weight_decay = 0.0
+  parts.append(optax.adamw(schedule, b1=beta1, b2=beta2, weight_decay=weight_decay))
+  return optax.chain(*parts) if len(parts) > 1 else parts[0]

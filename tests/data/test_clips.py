@@ -184,3 +184,28 @@ def test_bright_splits_are_scored_on_a_darkness_that_stays():
     clips.check_scorable(examples, "bayer")
   with pytest.raises(UserError, match="'bayer' is wanted"):
     list(clips.test_clips(examples, "bayer"))
+
+
+def test_clips_are_brought_to_the_size_of_training(test_source):
+  (found, *_), (whole, *_) = (
+    list(clips.test_clips(test_source, resize=size)) for size in ((24, 30), ())
+  )
+  assert found.low.shape == found.high.shape == (12, 24, 30, 3)
+  np.testing.assert_allclose(found.high.mean(), whole.high.mean(), atol=0.5)
+
+
+@pytest.mark.parametrize("kind", ["srgb", "bayer", "raw_rgb"])
+def test_dark_frames_alone_are_clips_where_no_target_is_asked_for(kind):
+  example = {"clip": b"night", "variant": 0, "start": 0, "fps": 0.0, "high": []}
+  if kind == "srgb":
+    example["low"] = [encode_png(np.full((8, 10, 3), 7, np.uint8))]
+  else:
+    plane = np.full((8, 10, 1), 1000, np.uint16)
+    example |= {"low": [encode_png(plane)], "cfa": b"RGGB", "black": np.zeros(4, np.float32)}
+    example |= {"white": 16383.0, "ratio": np.full(1, 4.0, np.float32)}
+  with pytest.raises(UserError, match="no bright frames"):
+    list(clips.test_clips([example], kind))
+  (clip,) = clips.test_clips([example], kind, targets=False)
+  np.testing.assert_array_equal(clip.low, clip.high)
+  assert clip.high.shape == ((1, 4, 5, 3) if kind == "raw_rgb" else (1, 8, 10, 3))
+  assert kind == "srgb" or clip.light is not None

@@ -345,3 +345,27 @@ def test_colours_against_one_plane_are_named():
   planes["low"] = [encode_png(np.zeros((9, 14, 1), np.uint16))] * 3
   with pytest.raises(UserError, match=r"wide: the dark frames have 1 channel.* the bright 3"):
     pipeline.Window(frames=1, crop=4).random_map(planes, np.random.default_rng(0))
+
+
+def test_whole_frames_are_brought_to_a_size_before_they_are_cut(train_source):
+  settings = SMALL | {"batch": 1, "crop": (24, 30), "resize": (24, 30)}
+  dataset = pipeline.train_dataset(train_source, **settings, augment="none")
+  batch = dataset[0]
+  assert batch["low"].shape == batch["high"].shape == (1, 2, 24, 30, 3)
+  sides = {
+    key: [decode_frames(train_source[i][key]) for i in range(len(train_source))]
+    for key in ("low", "high")
+  }
+  for key, clips in sides.items():
+    # Half of 48 x 59 pixels: the mean of a frame stays what it was.
+    means = [frame.mean() / 255 for clip in clips for frame in clip]
+    found = batch[key][0].mean((1, 2, 3))
+    assert all(np.abs(np.asarray(means) - mean).min() < 2e-3 for mean in found)
+  with pytest.raises(UserError, match=r"crop=32 is larger than a frame of 30x24"):
+    pipeline.train_dataset(train_source, **settings | {"crop": 32})
+
+
+def test_mosaics_are_not_resized(train_source):
+  settings = {"frames": 1, "crop": 8, "seed": 0, "resize": (8, 8), "partner": train_source}
+  with pytest.raises(UserError, match="is for pairs of RGB, found unpaired training"):
+    pipeline.example_dataset(train_source, **settings)

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from llve_jax.enhance import command
+from llve_jax.enhance import chosen, command
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames, read_info
@@ -31,7 +32,7 @@ def network(monkeypatch):
     noted.append(compiled)
     return method
 
-  monkeypatch.setattr(command.methods, "load", load)
+  monkeypatch.setattr(chosen.methods, "load", load)
   return noted
 
 
@@ -41,7 +42,9 @@ def without_rows(options):
 
 
 def test_network_on_a_video(clip, network, tmp_path, capsys):
-  enhanced = command.run(clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5)
+  enhanced = command.run(
+    clip, tmp_path / "bright.mp4", model="run", tile=48, batch=5, stabilise=False, strength=1.0
+  )
   assert set(network[0].shapes) == {(5, 48, 48, 3)}
   assert enhanced.frames == 12
   for was, now in zip(read_frames(clip), read_frames(tmp_path / "bright.mp4"), strict=True):
@@ -53,7 +56,7 @@ def test_network_on_a_video(clip, network, tmp_path, capsys):
 
 def test_network_on_an_image(network, odd_frames, tmp_path):
   write_image(tmp_path / "dark.png", odd_frames[0])
-  command.run(tmp_path / "dark.png", tmp_path / "bright.png", model="run")
+  command.run(tmp_path / "dark.png", tmp_path / "bright.png", model="run", strength=1.0)
   expected = np.minimum(2 * odd_frames[0].astype(int), 255)
   np.testing.assert_array_equal(read_image(tmp_path / "bright.png"), expected)
 
@@ -61,7 +64,7 @@ def test_network_on_an_image(network, odd_frames, tmp_path):
 def test_a_network_for_raw_light_takes_an_ordinary_video(clip, monkeypatch, tmp_path, capsys):
   traits = Traits(1, 1, input_kind="raw_rgb")
   monkeypatch.setattr(
-    command.methods, "load", lambda model, **options: of_function(lambda x: x, traits)[0]
+    chosen.methods, "load", lambda model, **options: of_function(lambda x: x, traits)[0]
   )
   command.run(clip, tmp_path / "bright.mp4", model="run")
   assert "it takes raw light (raw_rgb), which is guessed from the video" in capsys.readouterr().err
@@ -206,3 +209,17 @@ def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, s
   assert run.returncode == 130
   assert said.endswith("\nstopped: out.mp4 was not written\n")
   assert [path.name for path in tmp_path.iterdir()] == ["dark.mp4"]
+
+
+def test_a_report_of_a_video_and_of_a_picture(clip, odd_frames, tmp_path):
+  report = tmp_path / "report.json"
+  enhanced = command.run(clip, tmp_path / "out.mkv", model="gamma", report=report)
+  found = json.loads(report.read_text())
+  assert (found["frames"], found["model"]) == (12, "gamma")
+  assert set(found["rates"]) == {"reading", "computing", "writing"}
+  assert found["brightness"]["after"] > found["brightness"]["before"] + 20
+  assert "frames/s by themselves: reading " in str(enhanced)
+  write_image(tmp_path / "dark.png", odd_frames[0])
+  command.run(tmp_path / "dark.png", tmp_path / "out.png", model="gamma", report=report)
+  found = json.loads(report.read_text())
+  assert (found["frames"], found["rates"], found["flicker"]["after"]) == (1, None, 0.0)

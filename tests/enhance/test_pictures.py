@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from llve_jax.enhance import command
+from llve_jax.enhance import chosen, command
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.errors import UserError
 from llve_jax.io.images import DEEP_SUFFIXES, read_picture, write_image
@@ -35,7 +35,7 @@ def test_16_bits_stay_16_bits(tmp_path, suffix, model, monkeypatch):
   write_image(tmp_path / "dark.tif", frame)
   if model == "network":
     network, _ = of_function(lambda clip: 3 * clip)
-    monkeypatch.setattr(command.methods, "load", lambda model, **options: network)
+    monkeypatch.setattr(chosen.methods, "load", lambda model, **options: network)
   command.run(tmp_path / "dark.tif", tmp_path / f"bright{suffix}", model=model)
   found = read_picture(tmp_path / f"bright{suffix}")
   assert found.dtype == np.uint16
@@ -163,7 +163,7 @@ class TestRawStills:
       return rgb.repeat(2, axis=2).repeat(2, axis=3)
 
     method, compiled = of_function(enlarged, traits, batch=1)
-    monkeypatch.setattr(command.methods, "load", lambda model, **options: method)
+    monkeypatch.setattr(chosen.methods, "load", lambda model, **options: method)
     return compiled
 
   def test_a_network_for_raw_light_gets_the_sensors_numbers(self, dark, network, tmp_path, capsys):

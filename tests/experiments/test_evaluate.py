@@ -50,6 +50,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def flag_values(**given: object) -> types.SimpleNamespace:
   names = ("pred", "target", "model", "config", "data_dir", "split", "niqe")
   values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
+  values |= {"static": False}
   values |= {"temporal": False, "lpips": False, "frechet": False, "classic": "all", **given}
   return types.SimpleNamespace(**values)
 
@@ -94,9 +95,11 @@ def opened(monkeypatch) -> list[tuple[str | None, ...]]:
     asked.append((name, split, config, data_dir))
     return [{"high": [] if name == "unpaired" else [b"png"]}]
 
-  def test_clips(source, kind, *, keep_negatives):
+  def test_clips(source, kind, *, keep_negatives, resize, targets):
     assert kind == "srgb"
     assert keep_negatives
+    assert resize == ()
+    assert targets == (source[0]["high"] != [])
     return iter(make_clips())
 
   monkeypatch.setattr(evaluate.methods, "load", lambda model: stub_net())
@@ -285,7 +288,12 @@ def test_folders_take_the_same_flags(tmp_path, run_main, monkeypatch):
     (tmp_path / folder).mkdir()
     write_images(tmp_path / folder / "clip", ["1", "2"], seed)
   files = {"pred": str(tmp_path / "pred"), "target": str(tmp_path / "target")}
-  run_main(**files, protocol="plain,plain_skimage", temporal=True, csv=str(tmp_path / "f.csv"))
+  json_file = tmp_path / "m.json"
+  told = {"csv": str(tmp_path / "f.csv"), "json": str(json_file)}
+  run_main(**files, protocol="plain,plain_skimage", temporal=True, static=True, **told)
+  assert {"flicker", "mse_mabd_usc", "tpsnr", "tssim", "tmae"} <= set(
+    json.loads(json_file.read_text())
+  )
   with open(tmp_path / "f.csv", newline="") as file:
     rows = list(csv.DictReader(file))
   assert "lpips_alex" not in rows[0]
@@ -311,6 +319,43 @@ def test_data_without_targets_are_refused(workdir, opened, run_main):
   config = {"data": {"name": "unpaired"}}
   with pytest.raises(UserError, match=r"unpaired, split low: has no bright.*test_data\.name=NAME"):
     run_main(model=str(workdir), config=config, split="low")
+
+
+def test_data_without_targets_are_scored_by_what_asks_for_none(
+  workdir, opened, run_main, capsys, monkeypatch
+):
+  monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
+  monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
+  monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
+  config = {"data": {"name": "unpaired"}}
+  out = workdir.parent / "results"
+  told = {"config": config, "split": "low", "protocol": "no_targets", "niqe": "file.npz"}
+  run_main(model=str(workdir), **told, out=str(out), static=True)
+  content = json.loads((out / "metrics.json").read_text())
+  assert {"brightness", "niqe", "tpsnr"} <= set(content)
+  assert "psnr" not in content
+  methods = content["methods"]
+  assert methods["stub_net"]["brightness"] == pytest.approx(4 * methods["input"]["brightness"])
+  assert "margin" not in json.loads(capsys.readouterr().out.splitlines()[-1])
+  assert sorted(path.name for path in out.iterdir()) == ["frames.csv", "metrics.json", "table.txt"]
+  for flag in ("temporal", "frechet"):
+    with pytest.raises(UserError, match="compare with targets, which protocol no_targets"):
+      run_main(model=str(workdir), **told, **{flag: True})
+
+
+def test_a_folder_alone_is_scored_by_what_asks_for_no_target(tmp_path, run_main, monkeypatch):
+  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
+  images = write_images(tmp_path / "pred", ["1", "2"], 0)
+  told = {"pred": str(tmp_path / "pred"), "json": str(tmp_path / "m.json")}
+  run_main(**told, protocol="no_targets")
+  weights = [0.2126, 0.7152, 0.0722]
+  expected = np.mean([image @ weights for image in images])
+  found = json.loads((tmp_path / "m.json").read_text())["brightness"]
+  assert found == pytest.approx(expected, rel=1e-4)
+  with pytest.raises(UserError, match="compare with targets"):
+    run_main(**told, protocol="no_targets", frechet=True)
+  with pytest.raises(UserError, match="give either --pred"):
+    run_main(**told)
 
 
 def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(

@@ -14,6 +14,7 @@ import pytest
 
 from experiments import sweep
 from experiments.reporting import collect, page, tables
+from experiments.reporting.table import Row, Table
 from experiments.run import jobs
 from llve_jax.errors import UserError
 from tests import commands
@@ -55,7 +56,7 @@ def test_rows_that_two_tables_share_are_run_once(tmp_path: Path):
   ablation, critic = (json.loads((tmp_path / name / "table.json").read_text()) for name in chosen)
   assert ablation["rows"]["both"]["runs"] == critic["rows"]["no_critic"]["runs"]
   assert ablation["rows"]["both"]["runs"]["1"] == (
-    "runs/turntable_gan-both-no_critic-no_finetune-smoke/seed1"
+    "runs/turntable_gan-published-both-no_critic-no_finetune-smoke/seed1"
   )
   assert ablation["rows"]["both"]["published"] == {"psnr": 21.53, "ssim": 0.629}
   assert {job.folder for job in planned} == {
@@ -87,7 +88,9 @@ def test_settings_are_taken_from_the_command_line():
 
 
 def test_print_shows_what_is_not_done_and_runs_nothing(tmp_path: Path):
-  scored = tmp_path / "runs" / "turntable_gan-both-wgan_gp-cobi-smoke" / "seed0" / "evaluation"
+  scored = (
+    tmp_path / "runs" / "turntable_gan-published-both-wgan_gp-cobi-smoke" / "seed0" / "evaluation"
+  )
   scored.mkdir(parents=True)
   (scored / "metrics.json").write_text(SCORES)
   done = command(
@@ -100,11 +103,12 @@ def test_print_shows_what_is_not_done_and_runs_nothing(tmp_path: Path):
   )
   # A setting beside the data's folder would lie elsewhere.
   assert done.returncode == 0, done.stderr
-  run = tmp_path / "runs" / "turntable_gan-both-wgan_gp-finetune-smoke" / "seed0"
+  name = "turntable_gan-published-both-wgan_gp-finetune-smoke"
+  run = tmp_path / "runs" / name / "seed0"
   assert done.stdout == (
     "python -m experiments.train "
-    "--config=experiments/configs/turntable_gan.py:both,wgan_gp,finetune,smoke --config.seed=0 "
-    f"--config.data.dir=/d --config.test_data.dir=/d --workdir={run} && "
+    "--config=experiments/configs/turntable_gan.py:published,both,wgan_gp,finetune,smoke "
+    f"--config.seed=0 --config.data.dir=/d --config.test_data.dir=/d --workdir={run} && "
     f"python -m experiments.evaluate --model={run} --temporal "
     f"--classic=input,auto_gain --out={run}/evaluation\n"
   )
@@ -122,6 +126,22 @@ def test_a_row_without_that_size_is_left_out_and_named(tmp_path, capsys):
   assert not any("fuji" in config for size in ("cpu", "smoke") for config in rows[size])
   assert len(rows["cpu"]) == len(rows["full"]) - 1
   assert "systems: sid_fuji left out, it has no size cpu" in capsys.readouterr().err
+
+
+def test_methods_without_training_are_scored_once_and_what_cannot_be_had_not_at_all(tmp_path):
+  chosen = {name: tables.TABLES[name] for name in ("temporal", "phone")}
+  planned = {str(job): job for job in sweep.plan(chosen, tmp_path, seeds=2, size="full")}
+  rows = json.loads((tmp_path / "temporal" / "table.json").read_text())["rows"]
+  assert rows["sid"]["runs"] == {}
+  assert list(rows["vbm4d"]["runs"]) == ["0"]
+  assert "input seed 1" not in planned
+  line = jobs.launch_command(planned["input seed 0"])
+  assert "experiments.train" not in line
+  assert line.startswith(
+    "python -m experiments.evaluate --model=input --temporal --static --config="
+  )
+  assert "--protocol=frame5" in line
+  assert "--model=lime" in jobs.launch_command(planned["lime seed 0"])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +222,7 @@ def test_a_run_that_another_process_works_on_is_left_alone(tmp_path: Path):
 
 def test_stopping_the_sweep_stops_its_children(tmp_path: Path):
   """SIGTERM, as a scheduler sends it: the child is gone, and its time is noted."""
-  folder = tmp_path / "runs" / "turntable_gan-both-wgan_gp-finetune-smoke" / "seed0"
+  folder = tmp_path / "runs" / "turntable_gan-published-both-wgan_gp-finetune-smoke" / "seed0"
   sleeping = f"""
     import sys
     sys.path.insert(0, {str(ROOT)!r})
@@ -234,8 +254,8 @@ def test_stopping_the_sweep_stops_its_children(tmp_path: Path):
 def test_a_row_is_trained_scored_and_reported(tmp_path: Path, data_dir: Path, monkeypatch):
   """The real commands, on the smallest data set there is."""
   monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
-  row = tables.Row("curves", "zero_dce", {"psnr": 14.9})
-  table = tables.Table("One row", "", "", "", {"only": row})
+  row = Row("curves", "zero_dce", {"psnr": 14.9})
+  table = Table("One row", "", "", "", {"only": row})
   settings = ["--config.data.config=tiny", f"--config.data.dir={data_dir}"]
   planned = sweep.plan({"one": table}, tmp_path, seeds=1, size="smoke", settings=settings)
   assert jobs.run_all(planned) == {}

@@ -107,3 +107,25 @@ def test_mbllens_program_equals_numpy(clips):
     expected.append(total)
   found = region.region_mbllen_released(*map(jnp.asarray, clips))
   np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_demosaicing_keeps_what_was_measured_and_a_flat_colour() -> None:
+  flat = jnp.broadcast_to(jnp.asarray([0.2, 0.5, 0.8]), (1, 1, 6, 8, 3))
+  rows, columns = jnp.arange(6)[:, None] % 2, jnp.arange(8)[None] % 2
+  plane = jnp.take_along_axis(flat, (rows + columns)[None, None, ..., None], axis=-1)[..., 0]
+  np.testing.assert_allclose(region.demosaic_rggb(plane), flat, atol=1e-6)
+
+
+def test_the_region_of_the_input_is_its_darkest_two_fifths() -> None:
+  """Dark rows count 4 times; the norm over three equal colours is sqrt(3) times the error."""
+  low = jnp.arange(10, dtype=jnp.float32).reshape(1, 1, 10, 1, 1) / 10
+  low = jnp.broadcast_to(low, (1, 1, 10, 4, 3))
+  target = jnp.zeros((1, 1, 10, 4, 3))
+  pred = target.at[:, :, :4].add(0.1).at[:, :, 4:].add(0.2)
+  expected = (4 * 0.1 + 0.2) * 3**0.5
+  np.testing.assert_allclose(region.region_input(pred, target, low), expected, rtol=1e-5)
+  # What the prediction has in the dark says nothing: the same error, other brightness.
+  lifted = region.region_input(pred + 0.5, target + 0.5, low)
+  np.testing.assert_allclose(lifted, expected, rtol=1e-5)
+  with pytest.raises(ValueError, match="as large as the target"):
+    region.region_input(pred, target, low[:, :, :4])

@@ -1,6 +1,6 @@
 """Networks for the tests of methods: functions with traits, which note what they are asked."""
 
-import types
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +14,14 @@ from llve_jax.methods.network import Network
 from llve_jax.models.contract import Traits
 
 POINT = Traits(stride=1, receptive_field=1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Function:
+  """What of a module a `Compiled` needs."""
+
+  traits: Traits
+  apply: Callable[..., Any]
 
 
 class Noted(Compiled):
@@ -44,7 +52,7 @@ def of_function(
     out, carry = apply(clip, carry)
     return {"clip": out, "carry": carry}
 
-  compiled = Noted(types.SimpleNamespace(traits=traits, apply=call))
+  compiled = Noted(Function(traits, call))
   return Network("function", compiled, {}, **options), compiled
 
 

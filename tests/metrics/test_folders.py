@@ -9,7 +9,7 @@ from llve_jax.errors import UserError
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import match_folders, score_folders
 from llve_jax.metrics.perceptual import lpips
-from llve_jax.metrics.temporal import clip_scores
+from llve_jax.metrics.whole_clip import clip_scores
 
 PLAIN = protocols.get("plain")
 

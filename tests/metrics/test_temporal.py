@@ -203,20 +203,6 @@ def test_a_cut_has_no_warping_error():
   assert np.isnan(temporal.warping_error(clip, clip, flow=lost))
 
 
-def test_clip_scores_are_those_of_the_whole_clip():
-  target = moving(frames=4)
-  pred = np.clip(target.astype(int) + np.array([0, 9, -5, 2]).reshape(4, 1, 1, 1), 0, 255)
-  pred = pred.astype(np.uint8)
-  found = temporal.clip_scores(pred, target)
-  assert list(found) == list(temporal.CLIP_METRICS)
-  clips = [frames[None].astype(np.float32) / 255 for frames in (pred, target)]
-  assert found["mabd"] == pytest.approx(float(temporal.mabd(clips[0]).mean()), rel=1e-5)
-  assert found["mse_mabd"] == pytest.approx(float(temporal.mse_mabd(*clips)[0]), rel=1e-3)
-  flicker = float(temporal.brightness_flicker(*clips)[0])
-  assert found["flicker"] == pytest.approx(flicker, rel=1e-3)
-  assert found["warp_err"] == temporal.warping_error(pred, target)
-
-
 @pytest.mark.parametrize("metric", [temporal.tpsnr, temporal.tssim, temporal.tmae, temporal.mabd])
 def test_one_frame_has_no_neighbour(metric):
   clip = random_clip(0)

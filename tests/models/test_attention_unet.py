@@ -172,3 +172,17 @@ def test_traits_say_what_depends_on_the_size_of_the_frame():
 def test_an_unknown_half_resolution_lists_the_known():
   with pytest.raises(UserError, match=r"half_resolution is 'output'; expected None, \"residual\""):
     AttentionUNet(half_resolution="output").init(jax.random.key(0), clip_of(1, 1, 8, 8))
+
+
+def test_only_frames_wider_than_the_limit_are_halved_and_a_tanh_bounds_the_change():
+  clip = clip_of(1, 1, 8, 8)
+
+  def run(**fields):
+    module, variables = made(align_corners=False, **fields)
+    return jax.jit(module.apply)(jax.tree.map(lambda x: 2 * x, variables), clip)["clip"]
+
+  whole = run()
+  np.testing.assert_array_equal(run(half_resolution="released", half_above=8), whole)
+  assert np.abs(run(half_resolution="released", half_above=7) - whole).max() > 0.1
+  assert np.abs(whole - clip).max() > 0.5
+  assert np.abs(run(tanh=True) - clip).max() <= 0.5  # half of the range [-1, 1]

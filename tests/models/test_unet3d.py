@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from llve_jax import models
 from llve_jax.errors import UserError
-from llve_jax.models.unet3d import UNet3D
+from llve_jax.models.unet3d import HistogramGain, UNet3D
 
 COUNTS: dict[int, dict[str, Any]] = {
   1_317_260: {"depth": 2},
@@ -159,3 +159,22 @@ def test_unknown_fields_list_the_known(field, message):
   module = models.build("unet3d", **field)
   with pytest.raises(UserError, match=message):
     jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 1, 8, 8, 4)))
+
+
+def test_the_histogram_says_how_much_a_clip_is_brightened() -> None:
+  """One gain for all of a clip, by hand, and one of its own for each."""
+  layer = HistogramGain(bins=4)
+  clip = jnp.asarray([0.0, 0.0, 1 / 3, 1.0, 2.0, 1.0], jnp.float32)
+  clips = jnp.stack([clip, jnp.zeros(6)]).reshape(2, 1, 1, 6, 1)
+  variables = layer.init(jax.random.key(0), clips)
+  kernel = variables["params"]["dense"]["kernel"][:, 0]
+  assert kernel.shape == (4,)
+  shares = jnp.asarray([[2 / 3, 1 / 3, 0, 1], [1, 0, 0, 0]])
+  gains = jnp.exp(jnp.tanh(shares @ kernel))
+  np.testing.assert_allclose(
+    layer.apply(variables, clips), clips * gains.reshape(2, 1, 1, 1, 1), rtol=1e-6
+  )
+  module = UNet3D(depth=1, base=2, histogram=True)
+  assert module.traits.whole_frame_only
+  shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 1, 4, 4, 4)))
+  assert shapes["params"]["gain"]["dense"]["kernel"].shape == (65536, 1)

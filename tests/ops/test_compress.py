@@ -7,8 +7,8 @@ import pytest
 import skimage.metrics
 
 from llve_jax.errors import UserError
+from llve_jax.io.embedded_clips import read_clip
 from llve_jax.ops import compress
-from tfds_builders.dark_clips.footage import read_clip
 
 
 def _ramp(shape=(24, 33)):

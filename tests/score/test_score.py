@@ -11,7 +11,7 @@ from llve_jax.errors import UserError
 from llve_jax.methods.classic import Classic
 from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
-from llve_jax.metrics.temporal import clip_scores
+from llve_jax.metrics.whole_clip import clip_scores
 from llve_jax.score.score import clip_key, score, score_all, taken_by
 
 PLAIN = protocols.get("plain")
@@ -185,3 +185,27 @@ def test_a_clip_of_one_frame_has_no_temporal_metrics():
   assert report.clip_metrics == []
   (report,) = score_all([INPUT], clips[1:], [PLAIN], temporal=True)
   assert "flicker" in report.clip_metrics
+
+
+def test_scenes_that_a_protocol_leaves_out_do_not_count_and_are_not_run():
+  scenes = ("10003_0.1s", "10034_0.1s", "10172_0.04s")
+  clips = [make_clip(name, 0, 2) for name in scenes]
+  run = []
+  net = Plain("net", lambda low: run.append(1) or low)
+  both = [PLAIN, protocols.get("sid_sony")]
+  reports = score_all([net], clips, both)
+  assert [list(report.clip_means("net")) for report in reports] == [
+    [f"{name}_0" for name in scenes],
+    ["10003_0.1s_0"],
+  ]
+  run.clear()
+  score([net], clips, both[1])
+  assert len(run) == 1
+  with pytest.raises(ValueError, match="no clip that protocol sid_sony takes"):
+    score([net], clips[1:], both[1])
+
+
+def test_static_scores_are_added_where_they_are_asked_for():
+  (report,) = score_all([INPUT], [make_clip("a", 0, 3)], [PLAIN], static=True)
+  assert report.clip_metrics == ["tpsnr", "tssim", "tmae"]
+  assert report.means("input")["tmae"] > 0

@@ -92,3 +92,14 @@ def test_clip_norm_bounds_the_gradient() -> None:
   _, after = optimizer.update({"w": jnp.array([30.0, 40.0])}, state, params)
   moment = optax.tree_utils.tree_get(after, "mu")["w"]
   np.testing.assert_allclose(moment, [0.6, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_coupled_decay_is_that_of_the_gradient(coupled: bool) -> None:
+  """At the first step Adam takes the sign of what it is given, times the rate."""
+  update = optim.adam(0.1, weight_decay=0.5, clip_norm=1.0, coupled=coupled)
+  parameters = jnp.asarray([2.0, -2.0])
+  gradient = jnp.asarray([-0.5, 0.5])  # decay, 1 and -1, is larger and turns the sign
+  step, _ = update.update(gradient, update.init(parameters), parameters)
+  expected = [-0.1, 0.1] if coupled else [0.1 - 0.1, -0.1 + 0.1]
+  np.testing.assert_allclose(step, expected, atol=1e-6)

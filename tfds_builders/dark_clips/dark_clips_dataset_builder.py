@@ -16,11 +16,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from llve_jax.errors import UserError
+from llve_jax.io import embedded_clips
 from llve_jax.ops import degrade
 from llve_jax.ops.compress import h264_round_trip
 from llve_jax.shapes import Frame8, Frames8
 from tfds_builders.base import schema
-from tfds_builders.dark_clips import footage, raw
+from tfds_builders.dark_clips import raw
 
 _SCENES = 3  # still scenes of the held-out clip,
 _SEGMENTS = 3  # and the segments of each
@@ -153,8 +154,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
     del dl_manager  # Nothing is downloaded.
     config = self.builder_config
-    if config.holdout not in footage.CLIPS:
-      raise UserError(f"holdout={config.holdout!r}: the clips are {list(footage.CLIPS)}")
+    if config.holdout not in embedded_clips.CLIPS:
+      raise UserError(f"holdout={config.holdout!r}: the clips are {list(embedded_clips.CLIPS)}")
     if config.raw and config.h264_crf is not None:
       raise UserError(
         f"raw=True, h264_crf={config.h264_crf}: H.264 holds no mosaics; leave out one of them"
@@ -220,7 +221,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
   def _others(self) -> list[str]:
-    return [clip for clip in footage.CLIPS if clip != self.builder_config.holdout]
+    return [clip for clip in embedded_clips.CLIPS if clip != self.builder_config.holdout]
 
   def _cut(self, clip: str) -> tuple[Frames8, Fraction, int, Frames8]:
     """The frames to train on, their rate, the first one that is held back, and those held back.
@@ -241,7 +242,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   def _read(self, clip: str) -> tuple[Frames8, Fraction]:
     config = self.builder_config
-    high, fps = footage.read_clip(clip, config.max_height, None)
+    high, fps = embedded_clips.read_clip(clip, config.max_height, None)
     return (raw.even(high) if config.raw else high), fps
 
   def _darken(

@@ -24,6 +24,8 @@ CAMERAS = {
   "fuji": "Fuji",
   "sony_bursts": "Sony",
   "fuji_bursts": "Fuji",
+  "sony_scenes": "Sony",
+  "fuji_scenes": "Fuji",
   "srgb_darkest": "Sony",
 }
 CONFIGS = tuple(CAMERAS)
@@ -74,8 +76,9 @@ def scan(root: Path, config: str = "sony") -> Scan:
   """Groups the short exposures that share a target into clips.
 
   `sony` and `fuji`: every exposure of burst index 00 is a clip of one frame. `*_bursts`: every
-  exposure time is a clip, its frames are the burst. `srgb_darkest`: the shortest exposure of each
-  scene, burst index 00.
+  exposure time is a clip, its frames are the burst. `*_scenes`: every scene is a clip, its frames
+  are its exposure times, burst index 00. `srgb_darkest`: the shortest exposure of each scene, burst
+  index 00.
   """
   found = Scan()
   camera = _camera(config)
@@ -91,9 +94,11 @@ def scan(root: Path, config: str = "sony") -> Scan:
 
 def _clips(pairs: Iterable[tuple[Shot, Shot]], config: str) -> list[Clip]:
   groups: dict[tuple[str, float], list[tuple[Shot, Shot]]] = {}
+  scenes = config.endswith("_scenes")
   for short, long in pairs:
     if short.burst == 0 or config.endswith("_bursts"):
-      groups.setdefault((short.scene, short.seconds), []).append((short, long))
+      key = (short.scene, 0.0 if scenes else short.seconds)
+      groups.setdefault(key, []).append((short, long))
   if config == "srgb_darkest":
     darkest: dict[str, float] = {}
     for scene, seconds in groups:
@@ -101,10 +106,11 @@ def _clips(pairs: Iterable[tuple[Shot, Shot]], config: str) -> list[Clip]:
     groups = {key: group for key, group in groups.items() if darkest[key[0]] == key[1]}
   clips = []
   for (scene, seconds), group in sorted(groups.items()):
-    shorts = sorted((short for short, _ in group), key=lambda shot: shot.burst)
+    shorts = sorted((short for short, _ in group), key=lambda shot: (shot.seconds, shot.burst))
     long = group[0][1]
-    facts = {"seconds": seconds, "ratio": exposure_ratio(long.seconds, seconds)}
-    name = f"{scene}_{seconds:g}s"
+    ratios = tuple(exposure_ratio(long.seconds, shot.seconds) for shot in shorts)
+    facts = {"seconds": shorts[0].seconds, "ratios": ratios}
+    name = scene if scenes else f"{scene}_{seconds:g}s"
     clips.append(Clip(name, tuple(shot.path for shot in shorts), (long.path,), facts))
   return clips
 

@@ -18,7 +18,7 @@ MISALIGNED = ("10034", "10045", "10172")
 
 
 def read_mosaics(clip: Clip, *, sensor: Sensor) -> Iterator[generate.Example]:
-  """Yields one example: every frame of a burst, and the long exposure rendered as sRGB.
+  """Yields one example: every frame of a burst or a scene, and the long exposure rendered as sRGB.
 
   X-Trans frames are cropped to the phase of `ops.mosaic.XTRANS` and to whole cells, so that
   they can be packed; the target likewise.
@@ -42,7 +42,7 @@ def read_mosaics(clip: Clip, *, sensor: Sensor) -> Iterator[generate.Example]:
   yield {
     "low": encoded(frame.mosaic[window] for frame in frames),
     "high": encoded([target[window]]),
-    **_facts(clip, len(frames)),
+    **_facts(clip),
     "cfa": cfa,
     "black": np.asarray(black, np.float32),
     "white": first.white,
@@ -63,7 +63,7 @@ def read_rendered(clip: Clip, *, patch: int | None, stride: int) -> Iterator[gen
   """
   low, high = (render_srgb(paths[0], bits=8, half_size=True) for paths in (clip.low, clip.high))
   check_sizes(clip.high, [high], low.shape[:2])
-  facts = _facts(clip, 1)
+  facts = _facts(clip)
   if patch is None or clip.facts["whole"]:
     yield {"low": encoded([low]), "high": encoded([high]), **facts}
     return
@@ -85,13 +85,13 @@ def _starts(length: int, patch: int, stride: int) -> list[int]:
   return starts if starts[-1] + patch == length else [*starts, length - patch]
 
 
-def _facts(clip: Clip, frames: int) -> dict[str, Any]:
+def _facts(clip: Clip) -> dict[str, Any]:
   return {
     "clip": clip.name,
     "variant": 0,
     "start": 0,
     "fps": 0.0,
-    "ratio": np.full(frames, clip.facts["ratio"], np.float32),
+    "ratio": np.asarray(clip.facts["ratios"], np.float32),
     "misaligned": clip.name[:5] in MISALIGNED,
   }
 

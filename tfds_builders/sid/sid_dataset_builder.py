@@ -46,6 +46,8 @@ class Builder(builder.ClipBuilder):
     SidConfig(name="fuji", layout="fuji", description="Fuji (X-Trans), burst index 00."),
     SidConfig(name="sony_bursts", layout="sony_bursts", description="Sony, whole bursts."),
     SidConfig(name="fuji_bursts", layout="fuji_bursts", description="Fuji, whole bursts."),
+    SidConfig(name="sony_scenes", layout="sony_scenes", description="Sony, a scene an example."),
+    SidConfig(name="fuji_scenes", layout="fuji_scenes", description="Fuji, a scene an example."),
     SidConfig(
       name="srgb_darkest",
       layout="srgb_darkest",

@@ -21,7 +21,14 @@ _FOLDERS = {
   "he2he": ("train", "gt"),
   "he2he_files": ("train_he", "gt_he"),
 }
+_CUSTOMIZED = """
+    MANUAL_DIR/
+      customized_list    lines "NAME GT_PATH IN_PATH": clips of one's own, not equalised; paths
+                         start at MANUAL_DIR; without GT_PATH's file a clip has no target
+"""
+CUSTOMIZED = "customized"
 TREES = {config: _TREE.format(low=low, high=high) for config, (low, high) in _FOLDERS.items()}
+TREES[CUSTOMIZED] = _CUSTOMIZED
 CONFIGS = tuple(TREES)
 
 LISTS = {"train": "file_list", "validation": "valid_list", "test": "test_list"}
@@ -55,7 +62,10 @@ def split_names(names: list[str]) -> dict[str, list[str]]:
 def scan(root: Path, config: str = "natural") -> Scan:
   """Pairs the two beams by name; splits by the list files where they are, else by the seed."""
   found = Scan()
-  low, high = (root / "0_data" / folder for folder in _FOLDERS[_known(config)])
+  if _known(config) == CUSTOMIZED:
+    _scan_customized(root / "customized_list", found)
+    return found
+  low, high = (root / "0_data" / folder for folder in _FOLDERS[config])
   present = [require_folder(folder, tree(config), found) for folder in (low, high)]
   if not all(present):
     return found
@@ -79,6 +89,26 @@ def scan(root: Path, config: str = "natural") -> Scan:
       dark, bright = pairs[name]
       found.add(split, Clip(name, (dark,), (bright,)))
   return found
+
+
+def _scan_customized(path: Path, found: Scan) -> None:
+  """The clips of a list of one's own; all are for the test."""
+  if not path.is_file():
+    found.report("missing", path, f"expected this list; the whole tree is\n{_CUSTOMIZED}")
+    return
+  for number, line in enumerate(path.read_text().splitlines(), 1):
+    words = line.split()
+    if not words:
+      continue
+    if len(words) != 3:
+      message = f"line {number}: expected NAME GT_PATH IN_PATH, found {len(words)} word(s)"
+      found.report("unreadable", path, message)
+      continue
+    name, bright, dark = words[0], *(path.parent / word for word in words[1:])
+    if dark.is_file():
+      found.add("test", Clip(name, (dark,), (bright,) if bright.is_file() else ()))
+    else:
+      found.report("missing", dark, f"line {number} of {path.name} names it; there is no such file")
 
 
 def _listed(path: Path, pairs: dict[str, tuple[Path, Path]], found: Scan) -> list[str]:

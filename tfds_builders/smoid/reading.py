@@ -23,7 +23,7 @@ def read(clip: Clip, *, segment: int, equalize: bool) -> Iterator[generate.Examp
   Turning a mosaic upside down also turns its cell: GBRG becomes RGGB.
 
   Args:
-    clip: one file each for `low` and `high`.
+    clip: one file for `low`, one or none for `high`.
     segment: frames per example.
     equalize: equalise the dark and the bright clip, each by one curve for all of its frames.
 
@@ -32,7 +32,10 @@ def read(clip: Clip, *, segment: int, equalize: bool) -> Iterator[generate.Examp
   """
   low = read_npy(clip.low[0], dtype=np.uint16, shape=(None, None, None, 4))
   count, height, width = low.shape[:3]
-  high = read_npy(clip.high[0], dtype=np.uint8, shape=(None, None, None, 3))
+  if not clip.high:
+    high = np.zeros((count, 2 * height, 2 * width, 0), np.uint8)  # nothing of that size
+  else:
+    high = read_npy(clip.high[0], dtype=np.uint8, shape=(None, None, None, 3))
   if len(high) != count:
     raise UserError(
       f"{clip.low[0]} has {count} frames, {clip.high[0]} {len(high)}: the beams are not "
@@ -40,8 +43,8 @@ def read(clip: Clip, *, segment: int, equalize: bool) -> Iterator[generate.Examp
     )
   if count == 0 or high.shape[1:3] != (2 * height, 2 * width):
     raise UserError(
-      f"{clip.high[0]}: expected [{max(count, 1)}, {2 * height}, {2 * width}, 3] (twice the packed "
-      f"mosaic), found {list(high.shape)}"
+      f"{(clip.high or clip.low)[0]}: expected [{max(count, 1)}, {2 * height}, {2 * width}, 3] "
+      f"(twice the packed mosaic), found {list(high.shape)}"
     )
   low_curve = high_curve = None
   ratio = 1.0
@@ -60,7 +63,7 @@ def read(clip: Clip, *, segment: int, equalize: bool) -> Iterator[generate.Examp
       dark, bright = low_curve[dark], high_curve[bright]
     yield {
       "low": encoded(unpack_rows(dark)[:, ::-1]),
-      "high": encoded(bright[:, ::-1]),
+      "high": encoded(bright[:, ::-1] if clip.high else ()),
       "clip": clip.name,
       "variant": 0,
       "start": part.start,

@@ -48,6 +48,9 @@ class Builder(builder.ClipBuilder):
     SmoidConfig(
       name="he2he_files", source="he2he_files", description="Clips equalised by somebody else."
     ),
+    SmoidConfig(
+      name="customized", source="customized", description="Clips of a list of one's own."
+    ),
   ]
 
   def features(self) -> tfds.features.FeaturesDict:
@@ -64,7 +67,10 @@ class Builder(builder.ClipBuilder):
 
   def facts(self) -> dict[str, Any]:
     """How the clips were made."""
-    return {"equalized": self.builder_config.name != "natural", "stored_cfa": reading.STORED_CFA}
+    return {
+      "equalized": self.builder_config.source.startswith("he2he"),
+      "stored_cfa": reading.STORED_CFA,
+    }
 
   def reader(self) -> generate.Read:
     """Reads arrays of whole clips, frame by frame."""

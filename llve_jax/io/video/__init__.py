@@ -1,9 +1,11 @@
 """Reading and writing video; everything streams.
 
 `read_info`, `read_frames` -> `VideoFrame` with time stamps; `VideoReader`, `VideoWriter`,
-`write_video`; `make_plan`: what of a file goes into another, decided before the first frame.
+`write_video`; `glimpse`: a few frames from anywhere; `make_plan`: what of a file goes into another,
+decided before the first frame.
 """
 
+from llve_jax.io.video.glimpse import glimpse
 from llve_jax.io.video.plan import Plan, make_plan
 from llve_jax.io.video.reader import VideoFrame, VideoReader, read_frames
 from llve_jax.io.video.source import VIDEO_SUFFIXES, VideoInfo, read_info
@@ -18,6 +20,7 @@ __all__ = [
   "VideoInfo",
   "VideoReader",
   "VideoWriter",
+  "glimpse",
   "make_plan",
   "read_frames",
   "read_info",

@@ -126,7 +126,7 @@ class VideoReader:
     if self._deinterlace:
       shown = deinterlaced(shown, info.time_base)
     for frame, pts, duration in shown:
-      yield VideoFrame(self._image(frame), pts, info.time_base, duration)
+      yield VideoFrame(self.image(frame), pts, info.time_base, duration)
 
   def _evened(self) -> Iterator[Shown]:
     """Decoded frames with stamps that increase."""
@@ -207,7 +207,8 @@ class VideoReader:
     if self._on_error == "stop":
       raise damaged(self.info.path, gaps.good, gaps.expected, time)
 
-  def _image(self, frame: Any) -> Frame8 | Frame16:
+  def image(self, frame: Any) -> Frame8 | Frame16:
+    """A decoded frame of this file as sRGB, upright."""
     color = self.info.color
     image: Any = to_rgb(frame, color, self._reformatter, deep=self._deep or color.is_hdr)
     if color.is_hdr:

@@ -96,7 +96,7 @@ def make_sweep(workdir: Path) -> Path:
   for job in jobs:
     variants = job.config.split(":")[1].split(",")
     if "no_critic" in variants and not ("both" in variants and job.seed == 1):
-      psnr = base[variants[0]] + job.seed * step[variants[0]]
+      psnr = base[variants[1]] + job.seed * step[variants[1]]  # after "published"
       write_run(job.folder, seed=job.seed, psnr=psnr)
     elif "wgan" in variants:
       write_run(job.folder, seed=job.seed, scored=False)

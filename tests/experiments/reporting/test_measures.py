@@ -4,7 +4,7 @@ import statistics
 import pytest
 
 from experiments.reporting.measures import Summary, measure, summarize
-from llve_jax.metrics.temporal import CLIP_METRICS
+from llve_jax.metrics.whole_clip import CLIP_METRICS
 
 
 def test_the_spread_is_that_of_a_sample():

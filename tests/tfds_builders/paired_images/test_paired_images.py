@@ -19,11 +19,11 @@ def image(path, seed, size=(12, 16), dtype=np.uint8):
   return path
 
 
-def folders(root):
+def folders(root, size=(12, 16)):
   for split, names in {"train": ("a", "b", "c"), "val": ("d",), "test": ("e", "f", "g")}.items():
     for name in names:
-      image(root / split / "low" / f"{name}.png", ord(name))
-      image(root / split / "high" / f"{name}.jpg", ord(name) + 100)
+      image(root / split / "low" / f"{name}.png", ord(name), size)
+      image(root / split / "high" / f"{name}.jpg", ord(name) + 100, size)
 
 
 def lol_v1(root):

@@ -194,3 +194,16 @@ def test_frames_must_fit(tmp_path):
 )
 def test_patches_start_at_the_stride_and_the_last_ends_at_the_border(length, expected):
   assert reading._starts(length, 100, 50) == expected
+
+
+def test_a_scene_is_an_example_whose_frames_are_its_exposures(build, tmp_path):
+  root = tmp_path / "manual"
+  mosaics = shoot(root)
+  examples = {e["clip"]: e for e in build("sid", root, "sony_scenes").as_data_source("train")}
+  assert sorted(examples) == [b"00001", b"00002", b"00003"]
+  scene = examples[b"00003"]
+  for frame, seconds in zip(scene["low"], ("0.04", "0.1"), strict=True):
+    np.testing.assert_array_equal(frame[..., 0], mosaics[f"00003_00_{seconds}s.ARW"])
+  np.testing.assert_allclose(scene["ratio"], [300, 300])
+  np.testing.assert_allclose(examples[b"00001"]["ratio"], [250, 100])
+  assert len(scene["high"]) == 1

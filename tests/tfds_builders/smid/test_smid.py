@@ -23,21 +23,21 @@ def lists(root, **splits):
     (root / f"{name}_list.txt").write_text("".join(f"{name}\n" for name in ids))
 
 
-def frame16(path, seed):
+def frame16(path, seed, size=SIZE):
   path.parent.mkdir(parents=True, exist_ok=True)
-  image = np.random.default_rng(seed).integers(0, 65536, (*SIZE, 3), np.uint16)
+  image = np.random.default_rng(seed).integers(0, 65536, (*size, 3), np.uint16)
   write_image16(path, image)
   return image
 
 
-def released(root, ids=IDS, frames=5):
+def released(root, ids=IDS, frames=5, size=SIZE):
   low, high = {}, {}
   for name in ids:
     low[name] = [
-      frame16(root / "VBM4D_rawRGB" / name / f"{k}.png", k + 20 * int(name[-2:]))
+      frame16(root / "VBM4D_rawRGB" / name / f"{k}.png", k + 20 * int(name[-2:]), size)
       for k in (*range(1, frames), 10)
     ]
-    high[name] = frame16(root / "long" / name / "half0001_10s.png", int(name[-2:]) + 500)
+    high[name] = frame16(root / "long" / name / "half0001_10s.png", int(name[-2:]) + 500, size)
   return low, high
 
 

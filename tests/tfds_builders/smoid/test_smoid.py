@@ -13,14 +13,14 @@ from tfds_builders.smoid import layout, reading
 FRAMES = 5
 
 
-def clips(root, count=7, folders=("train", "gt"), frames=FRAMES):
+def clips(root, count=7, folders=("train", "gt"), frames=FRAMES, packed=(4, 6)):
   rng = np.random.default_rng(0)
   for folder in folders:
     (root / "0_data" / folder).mkdir(parents=True, exist_ok=True)
   names = [f"{number:03d}_00_0001" for number in range(count)]
   for name in names:
-    low = rng.gamma(2, 40, (frames, 4, 6, 4)).astype(np.uint16)
-    high = rng.integers(0, 256, (frames, 8, 12, 3), np.uint8)
+    low = rng.gamma(2, 40, (frames, *packed, 4)).astype(np.uint16)
+    high = rng.integers(0, 256, (frames, 2 * packed[0], 2 * packed[1], 3), np.uint8)
     np.save(root / "0_data" / folders[0] / f"{name}.npy", low)
     np.save(root / "0_data" / folders[1] / f"{name}.npy", high)
   return names
@@ -178,3 +178,31 @@ def test_a_bad_clip_stops_a_build_and_leaves_nothing(build, tmp_path):
 def test_too_few_clips(tmp_path):
   clips(tmp_path, count=2)
   assert "at least 3" in layout.scan(tmp_path).problems[0].message
+
+
+def customized(root):
+  """A clip with a target and one without, below folders of any name."""
+  first, second = clips(root, count=2)
+  (root / "0_data" / "gt" / f"{second}.npy").unlink()
+  lines = [f"{name} 0_data/gt/{name}.npy 0_data/train/{name}.npy\n" for name in (first, second)]
+  (root / "customized_list").write_text("".join(lines))
+  return first, second
+
+
+def test_a_list_of_one_s_own_may_name_clips_without_target(build, tmp_path):
+  root = tmp_path / "manual"
+  names = customized(root)
+  builder = build("smoid", root, "customized")
+  assert list(builder.info.splits) == ["test"]
+  examples = {e["clip"].decode(): e for e in builder.as_data_source("test")}
+  assert tuple(examples) == names
+  for name, count in zip(names, (FRAMES, 0), strict=True):
+    assert len(examples[name]["high"]) == count
+    low = np.load(root / "0_data" / "train" / f"{name}.npy")
+    mosaic = np.stack(examples[name]["low"])[:, ::-1, :, 0]
+    np.testing.assert_array_equal(pack_rows(mosaic), low)
+  with open(root / "customized_list", "a") as file:
+    file.write("lone\nmissing a.npy b.npy\n")
+  problems = [str(problem) for problem in layout.scan(root, "customized").problems]
+  assert "line 3: expected NAME GT_PATH IN_PATH, found 1 word(s)" in problems[0]
+  assert "b.npy: line 4 of customized_list names it" in problems[1]

@@ -18,7 +18,7 @@ def image(path, pixels):
   assert cv2.imwrite(str(path), pixels)
 
 
-def prepared(root, scenes=5, pairs=2, crops=2):
+def prepared(root, scenes=5, pairs=2, crops=2, size=SIZE):
   """Writes what the preparation of a shoot writes; returns the lines."""
   rng = np.random.default_rng(0)
   lines = [{"status": "rejected", "scene": "s0", "pair": 9, "reason": "correlation 0.1"}]
@@ -27,8 +27,8 @@ def prepared(root, scenes=5, pairs=2, crops=2):
       for crop in range(crops):
         folder, name = root / f"s{scene}", f"{pair:03d}_{crop}"
         for side in ("input", "gt"):
-          image(folder / side / f"{name}.png", rng.integers(0, 256, (*SIZE, 3), np.uint8))
-        image(folder / "mask" / f"{name}.png", rng.integers(0, 2, SIZE, np.uint8) * 255)
+          image(folder / side / f"{name}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+        image(folder / "mask" / f"{name}.png", rng.integers(0, 2, size, np.uint8) * 255)
         lines.append(
           {
             **{"status": "kept", "scene": f"s{scene}", "pair": pair, "crop": crop},

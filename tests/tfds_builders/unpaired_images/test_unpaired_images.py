@@ -20,9 +20,11 @@ FILES = {
 }
 
 
-def image(path, seed):
+def image(path, seed, size=None):
   path.parent.mkdir(parents=True, exist_ok=True)
-  pixels = np.random.default_rng(seed).integers(0, 256, (10 + seed % 3, 14, 3), np.uint8)
+  pixels = np.random.default_rng(seed).integers(
+    0, 256, (*(size or (10 + seed % 3, 14)), 3), np.uint8
+  )
   assert cv2.imwrite(str(path), pixels)  # binary PPM for .ppm
 
 
@@ -32,10 +34,10 @@ def root(tmp_path):
   return tmp_path / "manual"
 
 
-def everything(root):
+def everything(root, size=None):
   names = [f"{folder}/{name}" for folder, files in FILES.items() for name in files]
   for seed, name in enumerate(names):
-    image(root / name, seed)
+    image(root / name, seed, size)
 
 
 def decoded(path):
