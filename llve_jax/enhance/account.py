@@ -119,7 +119,7 @@ def write_report(
     "width": enhanced.width,
     "height": enhanced.height,
     "seconds": round(enhanced.seconds, 3),
-    "frames_per_second": round(enhanced.frames / max(enhanced.seconds, 1e-9), 3),
+    "frames_per_second": round(enhanced.rate, 3),
     "rates": enhanced.rates,
     **account.numbers(),
     "notes": list(enhanced.notes),

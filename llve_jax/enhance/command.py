@@ -1,159 +1,24 @@
 """What `python -m llve_jax.enhance` does with one file, as a function."""
 
-import dataclasses
 import os
-import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import llve_jax
 from llve_jax.enhance import chosen, live, looks
 from llve_jax.enhance.account import Account, check_report, write_report
 from llve_jax.enhance.clips import Mosaics, enhance_clip, is_clip
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
 from llve_jax.enhance.in_parts import enhance_in_parts, part_length
 from llve_jax.enhance.live import Shown
+from llve_jax.enhance.options import Options, Watch
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.preview import Preview, preview
-from llve_jax.enhance.progress import show_progress
 from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_exif, read_picture
 from llve_jax.io.raw import RAW_SUFFIXES, read_raw
 from llve_jax.io.video import Plan, make_plan, read_frames, read_info
-from llve_jax.io.video.plan import Sound
-from llve_jax.io.video.source import OnError
-from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Frame, Method
-
-T = TypeVar("T")
-Watch = Callable[[Frame, Frame], None]
-
-# Options that change no bit of a result.
-_OF_NO_CONSEQUENCE = (*("quiet", "report", "preview", "dry_run", "part", "hear", "watch", "count"),)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-  """How a file is enhanced.
-
-  Attributes:
-    model: a method, see `methods.load`; likewise `tile`, `batch` and `rows`.
-    side_by_side: put the original to the left of the result.
-    tile: largest side that a network runs in one piece.
-    batch: frames per call of a network.
-    rows: devices that share the rows of each frame, which then is run whole.
-    depth: bits a channel of the result; None: as the input's, where the target can hold them.
-    ratio: amplification of a raw still for a network that takes raw light; None: found in the file.
-    stabilise: of a video, see `chosen.adjusted`.
-    strength: see `methods.Mixed`; None: chosen by what the file is like, all of a classic method.
-    look: see `looks.choose`; None: "natural" for networks, as it is for a classic method.
-    sound: of a video, see `make_plan`; likewise `keep_interlaced`.
-    keep_interlaced: see `make_plan`.
-    on_error: of a video, see `read_frames`.
-    rate: frames per second of a film that is made of single files, see `clips.enhance_clip`.
-    cfa: of mosaics in a .npy file, see `clips.Mosaics`; likewise `black` and `white`.
-    black: see `cfa`.
-    white: see `cfa`.
-    part: frames of a part of a long video, behind each of which a killed run goes on; None: chosen
-      where it is worth it, 0: in one go.
-    dry_run: returns the plan for a video and does nothing.
-    preview: of a video, how many moments to show in a picture, in place of the whole.
-    report: a .json file for what was done, see `Account`.
-    quiet: says nothing.
-    hear: for another program in place of a terminal: gets what is said, a line each.
-    watch: gets every frame before and after, of a raw still its developed picture before.
-    count: gets how many frames are done, of how many (None: unknown), in place of a progress bar.
-  """
-
-  model: str
-  side_by_side: bool = False
-  tile: int | None = None
-  batch: int | None = None
-  rows: int = 1
-  depth: int | None = None
-  ratio: float | None = None
-  stabilise: bool | None = None
-  strength: float | None = None
-  look: looks.Look | None = None
-  sound: Sound = "copy"
-  keep_interlaced: bool = False
-  on_error: OnError = "stop"
-  rate: float = 25.0
-  cfa: str = "RGGB"
-  black: float = 0.0
-  white: float = 65535.0
-  part: int | None = None
-  dry_run: bool = False
-  preview: int | None = None
-  report: str | os.PathLike[str] | None = None
-  quiet: bool = False
-  hear: Callable[[str], None] | None = None
-  watch: Watch | None = None
-  count: Callable[[int, int | None], None] | None = None
-
-  def say(self, text: str) -> None:
-    """A line on stderr, or to whoever hears it."""
-    if self.hear is not None:
-      self.hear(text)
-    elif not self.quiet:
-      print(text, file=sys.stderr, flush=True)
-
-  def watching(self, account: Account | None) -> Watch | None:
-    """Who is to see the frames: the account, who asked for it, both or nobody."""
-    watch = self.watch
-    if account is None or watch is None:
-      return watch if account is None else account.add
-
-    def both(before: Frame, after: Frame) -> None:
-      account.add(before, after)
-      watch(before, after)
-
-    return both
-
-  def counted(self, frames: Iterator[T], total: int | None = None, done: int = 0) -> Iterator[T]:
-    """Passes the frames of a video on and shows how far it is; as `show_progress`."""
-    if self.count is None:
-      yield from frames if self.quiet else show_progress(frames, total, done)
-      return
-    for number, frame in enumerate(frames, done + 1):
-      yield frame
-      self.count(number, total)
-
-  def decisive(self, about: str) -> dict[str, object]:
-    """What a result depends on: options, program, and the file of the model, if it is one."""
-    given = {
-      field.name: getattr(self, field.name)
-      for field in dataclasses.fields(self)
-      if field.name not in _OF_NO_CONSEQUENCE
-    }
-    path = Path(self.model)
-    files = sorted(path.rglob("*") if path.is_dir() else [path] if path.is_file() else [])
-    newest = max((file.stat().st_mtime_ns for file in files), default=0)
-    return given | {"about": about, "version": llve_jax.__version__, "newest": newest}
-
-  def load(self, *, batch: int | None) -> Method:
-    """The method as `chosen.load` gives it."""
-    return chosen.load(self.model, tile=self.tile, batch=batch, rows=self.rows)
-
-  def adjusted(
-    self, method: Method, moments: Callable[[], list[list[Frame]]], *, stabilise: bool | None
-  ) -> Method:
-    """The method as it is asked for, or as some moments of the file want it."""
-    look = self.look or ("natural" if self.model not in CLASSIC else None)
-    strength = 1.0 if self.strength is None else self.strength
-    if look is not None and (seen := moments()):
-      choice = looks.choose(seen, look, self.strength)
-      for line in (str(choice), *choice.warnings):
-        self.say(line)
-      method, strength = looks.lifted(method, seen, look), choice.strength
-    return chosen.adjusted(method, stabilise=stabilise, strength=strength, say=self.say)
-
-  def tell(self, method: Method, height: int, width: int) -> None:
-    """See `chosen.tell`."""
-    chosen.tell(self.model, method, height, width, self.say)
 
 
 def run(
@@ -243,7 +108,7 @@ def _clip(
     depth=options.depth or 8,
     mosaics=Mosaics(options.cfa, options.black, options.white),
     say=options.say,
-    progress=options.counted,
+    progress=partial(options.counted, total=None),
   )
 
 
@@ -313,17 +178,16 @@ def _video(
   options.tell(method, info.height, info.width)
   if strip is not None and options.preview is not None:
     return preview(plan, method, options.preview, strip)
+  watch = options.watching(account)
   progress = partial(options.counted, total=info.expected_frames)
   length = part_length(plan) if options.part is None else options.part
-  if options.watch is not None:
-    length = 0  # whoever watches sees all of it, and begins anew
   if not length:
     return enhance_video(
       plan,
       method,
       on_error=options.on_error,
       side_by_side=options.side_by_side,
-      watch=options.watching(account),
+      watch=watch,
       progress=progress,
     )
   done = enhance_in_parts(
@@ -334,6 +198,7 @@ def _video(
     say=options.say,
     on_error=options.on_error,
     side_by_side=options.side_by_side,
+    watch=options.watch,
     progress=progress,
   )
   if account is not None:

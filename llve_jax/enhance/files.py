@@ -24,6 +24,7 @@ class Enhanced:
     faults: what was missing in the input, a line each.
     notes: what else there is to say, a line each.
     rates: of a video, see `rates.Rates.of`.
+    before: of the frames, how many an earlier run did, whose seconds are not counted.
   """
 
   path: Path
@@ -34,12 +35,19 @@ class Enhanced:
   faults: tuple[str, ...] = ()
   notes: tuple[str, ...] = ()
   rates: dict[str, float] | None = None
+  before: int = 0
+
+  @property
+  def rate(self) -> float:
+    """Frames per second of this run."""
+    return (self.frames - self.before) / max(self.seconds, 1e-9)
 
   def __str__(self) -> str:
     count = "1 frame" if self.frames == 1 else f"{self.frames} frames"
-    rate = self.frames / max(self.seconds, 1e-9)
+    earlier = f", {self.before} of them before" if self.before else ""
     return (
-      f"{count} of {self.width}x{self.height} in {self.seconds:.1f} s ({rate:.1f} frames/s)\n"
+      f"{count} of {self.width}x{self.height}{earlier} in {self.seconds:.1f} s "
+      f"({self.rate:.1f} frames/s)\n"
       + "".join(f"{note}\n" for note in self.notes)
       + "".join(f"damaged: {fault}\n" for fault in self.faults)
       + f"wrote {self.path}"

@@ -53,6 +53,7 @@ def enhance_in_parts(
   say: Callable[[str], None],
   on_error: OnError = "stop",
   side_by_side: bool = False,
+  watch: Callable[[Frame, Frame], None] | None = None,
   progress: Progress,
 ) -> Enhanced:
   """Enhances a video as `videos.enhance_video` does, `length` frames at a time.
@@ -61,13 +62,14 @@ def enhance_in_parts(
   run is killed or stopped, or the disk is full.
 
   Args:
-    plan: see `videos.enhance_video`; likewise `on_error`, `side_by_side`.
+    plan: see `videos.enhance_video`; likewise `on_error`, `side_by_side`, `watch`.
     method: enhances the frames.
     length: frames of a part.
     run: settings that the result depends on; with other ones it begins anew.
     say: is told if it goes on with parts that are there.
     on_error: see above.
     side_by_side: see above.
+    watch: see above; of the frames that this process does.
     progress: counts frames.
 
   Raises:
@@ -76,7 +78,8 @@ def enhance_in_parts(
   started = time.monotonic()
   run = run | {"plan": _told(plan), "length": length, "side_by_side": side_by_side}
   with KeptParts(plan.target, run) as kept:
-    work = _Work(plan, method, length, kept, side_by_side)
+    work = _Work(plan, method, length, kept, side_by_side, watch)
+    before = work.written
     if kept.count:
       say(f"{plan.target}: goes on behind {work.written} frames that are done")
     try:
@@ -102,6 +105,7 @@ def enhance_in_parts(
     faults=tuple(faults),
     notes=(work.rates.told(count),) if count else (),
     rates=work.rates.of(count) if count else None,
+    before=before,
   )
 
 
@@ -114,10 +118,18 @@ class _Work:
     rates: of this process.
   """
 
-  def __init__(self, plan: Plan, method: Method, length: int, kept: KeptParts, side_by_side: bool):
+  def __init__(
+    self,
+    plan: Plan,
+    method: Method,
+    length: int,
+    kept: KeptParts,
+    side_by_side: bool,
+    watch: Callable[[Frame, Frame], None] | None,
+  ):
     """Takes up the state of the last part."""
     self._plan, self._method, self._length, self._kept = plan, method, length, kept
-    self._side_by_side, self.rates = side_by_side, Rates()
+    self._side_by_side, self._watch, self.rates = side_by_side, watch, Rates()
     state = kept.state or {"read": 0, "written": 0, "ended": False, "memory": {}}
     self._read, self.written, self.ended = state["read"], state["written"], state["ended"]
     self._memory = state["memory"]
@@ -153,7 +165,7 @@ class _Work:
     def images() -> Iterator[Frame]:
       nonlocal following
       for frame in itertools.islice(itertools.chain([first], frames), self._length):
-        shown = frame.image if self._side_by_side else None
+        shown = frame.image if self._side_by_side or self._watch is not None else None
         self._waiting.append((frame.pts, frame.duration, shown))
         self._read += 1
         yield frame.image
@@ -175,7 +187,9 @@ class _Work:
     with writer, Behind[Any](self.rates.written(lambda each: writer.write(*each))) as behind:
       for enhanced in self.rates.computed(results):
         pts, duration, image = self._waiting.popleft()
-        shown = enhanced if image is None else beside(image, enhanced)
+        if self._watch is not None and image is not None:
+          self._watch(image, enhanced)
+        shown = beside(image, enhanced) if self._side_by_side else enhanced
         behind.put((shown, pts, duration))
         self.written += 1
         yield enhanced

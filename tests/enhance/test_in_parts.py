@@ -69,30 +69,28 @@ class Killed(BaseException):
   """Stands for what nothing can catch."""
 
 
-def stopped(monkeypatch, clip, target, when: int, options) -> bool:
+def stopped(clip, target, when: int, options) -> bool:
   """Runs until the result's frame `when`; whether that came."""
+  done = []
 
-  def progress(self, items, total=None, done=0):
-    for count, item in enumerate(items):
-      if count == when:
-        raise Killed
-      yield item
+  def count(number, total):
+    done.append(number)
+    if len(done) == when:
+      raise Killed
 
-  with monkeypatch.context() as patched:
-    patched.setattr(command.Options, "counted", progress)
-    try:
-      command.run(clip, target, **options)
-    except Killed:
-      return True
+  try:
+    command.run(clip, target, **options, count=count)
+  except Killed:
+    return True
   return False
 
 
-@pytest.mark.parametrize("when", [0, 9, 10, 25])
-def test_a_run_that_was_stopped_goes_on(monkeypatch, clip, tmp_path, when):
+@pytest.mark.parametrize("when", [1, 10, 11, 26])
+def test_a_run_that_was_stopped_goes_on(clip, tmp_path, when):
   whole, target = tmp_path / "whole.mkv", tmp_path / "out.mkv"
   command.run(clip, whole, **LONG)
   stops = 0
-  while stopped(monkeypatch, clip, target, when, LONG):
+  while stopped(clip, target, when, LONG):
     stops += 1
     assert not target.exists()
     if when < 12:  # no part was done
@@ -103,25 +101,27 @@ def test_a_run_that_was_stopped_goes_on(monkeypatch, clip, tmp_path, when):
   assert {path.name for path in tmp_path.iterdir()} == {"dark.mp4", "whole.mkv", "out.mkv"}
 
 
-def test_other_settings_begin_anew(monkeypatch, clip, tmp_path, capsys):
+def test_other_settings_begin_anew(clip, tmp_path, capsys):
   target = tmp_path / "out.mkv"
-  assert stopped(monkeypatch, clip, target, 25, LONG)
+  assert stopped(clip, target, 26, LONG)
   assert folder_of(target).is_dir()
   told = LONG | {"quiet": False}
   command.run(clip, target, **told | {"strength": 0.5})
   assert "goes on" not in capsys.readouterr().err
   other = packets(target)
-  assert stopped(monkeypatch, clip, target, 25, LONG)
-  command.run(clip, target, **told)
+  assert stopped(clip, target, 26, LONG)
+  enhanced = command.run(clip, target, **told)
+  assert (enhanced.frames, enhanced.before) == (36, 24)
+  assert str(enhanced).startswith("36 frames of 67x45, 24 of them before in ")
   assert "goes on behind 24 frames that are done" in capsys.readouterr().err  # a cut is there
   assert packets(target) != other
 
 
-def test_damaged_parts_are_made_again(monkeypatch, clip, tmp_path):
+def test_damaged_parts_are_made_again(clip, tmp_path):
   whole, target = tmp_path / "whole.mkv", tmp_path / "out.mkv"
   command.run(clip, whole, **LONG)
   for name in ("000001.state.npz", "000000.packets.npz"):
-    assert stopped(monkeypatch, clip, target, 25, LONG)
+    assert stopped(clip, target, 26, LONG)
     last = sorted(folder_of(target).glob("*.state.npz"))[-1]
     damaged = last if "state" in name else folder_of(target) / name
     damaged.write_bytes(damaged.read_bytes()[:100])
@@ -129,17 +129,23 @@ def test_damaged_parts_are_made_again(monkeypatch, clip, tmp_path):
     assert packets(target) == packets(whole)
 
 
-def test_one_process_at_a_time(monkeypatch, clip, tmp_path):
+def test_one_process_at_a_time(clip, tmp_path):
   target = tmp_path / "out.mkv"
 
-  def progress(self, items, total=None, done=0):
-    with pytest.raises(UserError, match="another process writes this result"):
-      command.run(clip, target, **LONG)
-    return items
+  def count(number, total):
+    if number == 1:
+      with pytest.raises(UserError, match="another process writes this result"):
+        command.run(clip, target, **LONG)
 
-  monkeypatch.setattr(command.Options, "counted", progress)
-  command.run(clip, target, **LONG)
+  command.run(clip, target, **LONG, count=count)
   assert target.exists()
+
+
+def test_who_watches_sees_every_frame(clip, tmp_path):
+  seen = []
+  command.run(clip, tmp_path / "out.mkv", **LONG, watch=lambda *pair: seen.append(pair))
+  assert len(seen) == 36
+  assert all(before.shape == after.shape for before, after in seen)
 
 
 def test_a_full_disk_keeps_what_is_done(monkeypatch, clip, tmp_path):
@@ -147,7 +153,7 @@ def test_a_full_disk_keeps_what_is_done(monkeypatch, clip, tmp_path):
     raise OSError(28, "No space left on device")
 
   target = tmp_path / "out.mkv"
-  assert stopped(monkeypatch, clip, target, 25, LONG)
+  assert stopped(clip, target, 26, LONG)
   with monkeypatch.context() as patched:
     patched.setattr("llve_jax.enhance.kept_parts.save_tree", full)
     with pytest.raises(UserError, match=r"No space left on device\); make room"):
