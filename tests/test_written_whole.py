@@ -124,6 +124,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_other(tmp_path: Path, n
 
 # What may write without: where nobody looks before it is renamed, or by its nature grows.
 ELSEWHERE = {
+  "llve_jax/enhance/kept_parts.py": "a lock; nothing is in it",
   "llve_jax/export/litert.py": "in the folder that `formats` renames",
   "llve_jax/export/fixed_size_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/onnx_file.py": "in a temporary folder",
@@ -133,6 +134,7 @@ ELSEWHERE = {
   "llve_jax/export/stablehlo.py": "in the folder that `formats` renames",
   "llve_jax/export/stablehlo_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/parity.py": "in a temporary folder",
+  "llve_jax/io/video/parts.py": "/dev/null",
   "llve_jax/io/video/plan.py": "/dev/null",
   "llve_jax/io/video/writer.py": "leaves `replacing` in `__exit__`; tried above",
   "llve_jax/ops/compress.py": "in memory",

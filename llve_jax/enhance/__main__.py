@@ -5,6 +5,8 @@
   python -m llve_jax.enhance dark.mp4 bright.mp4 --model=/tmp/run    # one that was trained
   python -m llve_jax.enhance dark.jpg bright.jpg --model=auto_gain   # a method without learning
   python -m llve_jax.enhance dark.mp4 look.png --preview=5           # five moments, nothing else
+  python -m llve_jax.enhance /dev/video0 -                           # a camera, in the browser
+  python -m llve_jax.enhance burst/ bright.mp4 --rate=10             # raw stills as a film
   python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
@@ -21,8 +23,10 @@ from absl import flags
 
 from llve_jax import methods
 from llve_jax.enhance import command, many
+from llve_jax.enhance.kept_parts import folder_of
 from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError, run_main
+from llve_jax.io.video.live import is_live
 from llve_jax.io.video.plan import SOUND
 from llve_jax.zoo.shipped import DEFAULT
 
@@ -46,6 +50,10 @@ _RATIO = flags.DEFINE_float(
   None,
   "Amplification of a raw still's light, for networks that take it; without: found in the file.",
 )
+_RATE = flags.DEFINE_float("rate", 25.0, "Frames per second of a film of single files.")
+_CFA = flags.DEFINE_string("cfa", "RGGB", "Colours of mosaics in a .npy file, 2x2 or 6x6.")
+_BLACK = flags.DEFINE_float("black", 0.0, "Number that is black in a .npy file.")
+_WHITE = flags.DEFINE_float("white", 65535.0, "Number of a full pixel in a .npy file.")
 _STABILISE = flags.DEFINE_bool(
   "stabilise",
   None,
@@ -73,6 +81,12 @@ _KEEP_INTERLACED = flags.DEFINE_bool(
 _ON_ERROR = flags.DEFINE_enum(
   "on_error", "stop", ["stop", "skip"], "Damaged video: write nothing, or keep the good frames."
 )
+_PART = flags.DEFINE_integer(
+  "part",
+  None,
+  "Frames of a part of a long video: a run that was killed goes on behind the last one when the "
+  "same command is typed again (default: 48 to 960 by their size; 0: in one go).",
+)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be written, and do nothing.")
 _PREVIEW = flags.DEFINE_integer(
   "preview", None, "Write a picture of so many moments of a video, before above after, and no more."
@@ -80,8 +94,18 @@ _PREVIEW = flags.DEFINE_integer(
 _REPORT = flags.DEFINE_string(
   "report", None, "A .json file for speed, flicker, brightness and clipped share before and after."
 )
+_SHOW = flags.DEFINE_bool(
+  "show", False, "Show before and after in a browser on this machine as it is computed; no file."
+)
+_PORT = flags.DEFINE_integer("port", 0, "Of --show, at 127.0.0.1 (default: one that is free).")
 _QUIET = flags.DEFINE_bool("quiet", False, "Say nothing but errors.")
 _JOBS = flags.DEFINE_integer("jobs", 1, "Of many files: how many at once, each in a process.")
+_BEAM = flags.DEFINE_bool("beam", False, "Have Apache Beam deal many files out, to many machines.")
+_BEAM_OPTIONS = flags.DEFINE_string(
+  "beam_options",
+  "runner=DirectRunner",
+  "Of --beam: names and values, such as runner=DataflowRunner,project=NAME,region=NAME.",
+)
 _OVERWRITE = flags.DEFINE_bool(
   "overwrite", False, "Of many files: do those again whose results are there and newer."
 )
@@ -91,7 +115,8 @@ def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
   logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
   signal.signal(signal.SIGTERM, many.stop)
-  asked = many.plan(argv[1:])
+  is_shown = _SHOW.value or argv[2:] == ["-"] or any(map(is_live, argv[1:]))
+  asked = _shown(argv[1:]) if is_shown else many.plan(argv[1:])
   options: dict[str, Any] = {
     "model": _MODEL.value,
     "side_by_side": _SIDE_BY_SIDE.value,
@@ -100,25 +125,37 @@ def main(argv: Sequence[str]) -> None:
     "rows": _ROWS.value,
     "depth": _DEPTH.value,
     "ratio": _RATIO.value,
+    "rate": _RATE.value,
+    "cfa": _CFA.value,
+    "black": _BLACK.value,
+    "white": _WHITE.value,
     "stabilise": _STABILISE.value,
     "strength": _STRENGTH.value,
     "look": _LOOK.value,
     "sound": _SOUND.value,
     "keep_interlaced": _KEEP_INTERLACED.value,
     "on_error": _ON_ERROR.value,
+    "part": _PART.value,
     "dry_run": _DRY_RUN.value,
     "preview": _PREVIEW.value,
     "report": _REPORT.value,
     "quiet": _QUIET.value,
   }
   try:
-    if isinstance(asked, many.Job):
-      done: object = command.run(asked.source, asked.target, **options)
+    if isinstance(asked, str):
+      done: object = command.show(asked, _PORT.value, **options)
+    elif isinstance(asked, many.Job):
+      if _BEAM.value:
+        raise UserError("--beam: deals several files out, found one; give a folder of results")
+      done = command.run(asked.source, asked.target, **options)
     else:
       done = _many(asked, options)
   except KeyboardInterrupt:
     what = asked.target if isinstance(asked, many.Job) else "what was not finished"
-    print(f"stopped: {what} was not written", file=sys.stderr)
+    again = ""
+    if isinstance(asked, many.Job) and folder_of(asked.target).exists():
+      again = "; the same command goes on where it was (parts are in a hidden folder beside it)"
+    print(f"stopped: {what} was not written{again}", file=sys.stderr)
     sys.exit(130)
   if not _QUIET.value:
     print(done)
@@ -126,6 +163,16 @@ def main(argv: Sequence[str]) -> None:
     if _QUIET.value:
       print(done, file=sys.stderr)
     sys.exit(1)
+
+
+def _shown(paths: Sequence[str]) -> str:
+  """What is to be shown; IN, or IN and a dash."""
+  if len(paths) not in (1, 2) or paths[1:] not in ([], ["-"]):
+    raise UserError(
+      "a camera, a stream and --show take IN or IN - (what is shown is not written; record the "
+      f"stream first), found {' '.join(paths) or 'no path'}"
+    )
+  return paths[0]
 
 
 def _many(jobs: list[many.Job], options: dict[str, Any]) -> many.Outcome:
@@ -137,7 +184,14 @@ def _many(jobs: list[many.Job], options: dict[str, Any]) -> many.Outcome:
     if asked:
       raise UserError(f"--{name}: is for one file, found several inputs; name one")
   further: dict[str, Any] = {"say": _nothing} if _QUIET.value else {}
-  return many.run(jobs, options, at_once=_JOBS.value, overwrite=_OVERWRITE.value, **further)
+  return many.run(
+    jobs,
+    options,
+    at_once=_JOBS.value,
+    overwrite=_OVERWRITE.value,
+    beam=_BEAM_OPTIONS.value if _BEAM.value else None,
+    **further,
+  )
 
 
 def _nothing(text: str) -> None:

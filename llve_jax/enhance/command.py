@@ -6,10 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from llve_jax.enhance import chosen, looks
+import llve_jax
+from llve_jax.enhance import chosen, live, looks
 from llve_jax.enhance.account import Account, check_report, write_report
+from llve_jax.enhance.clips import Mosaics, enhance_clip, is_clip
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
+from llve_jax.enhance.in_parts import enhance_in_parts, part_length
+from llve_jax.enhance.live import Shown
 from llve_jax.enhance.pictures import bits_of, enhance_picture
 from llve_jax.enhance.preview import Preview, preview
 from llve_jax.enhance.progress import show_progress
@@ -17,13 +22,17 @@ from llve_jax.enhance.videos import enhance_video
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_exif, read_picture
 from llve_jax.io.raw import RAW_SUFFIXES, read_raw
-from llve_jax.io.video import Plan, make_plan, read_info
+from llve_jax.io.video import Plan, make_plan, read_frames, read_info
 from llve_jax.io.video.plan import Sound
 from llve_jax.io.video.source import OnError
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.methods.method import Frame, Method
 
+T = TypeVar("T")
 Watch = Callable[[Frame, Frame], None]
+
+# Options that change no bit of a result.
+_OF_NO_CONSEQUENCE = (*("quiet", "report", "preview", "dry_run", "part", "hear", "watch", "count"),)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +53,12 @@ class Options:
     sound: of a video, see `make_plan`; likewise `keep_interlaced`.
     keep_interlaced: see `make_plan`.
     on_error: of a video, see `read_frames`.
+    rate: frames per second of a film that is made of single files, see `clips.enhance_clip`.
+    cfa: of mosaics in a .npy file, see `clips.Mosaics`; likewise `black` and `white`.
+    black: see `cfa`.
+    white: see `cfa`.
+    part: frames of a part of a long video, behind each of which a killed run goes on; None: chosen
+      where it is worth it, 0: in one go.
     dry_run: returns the plan for a video and does nothing.
     preview: of a video, how many moments to show in a picture, in place of the whole.
     report: a .json file for what was done, see `Account`.
@@ -66,6 +81,11 @@ class Options:
   sound: Sound = "copy"
   keep_interlaced: bool = False
   on_error: OnError = "stop"
+  rate: float = 25.0
+  cfa: str = "RGGB"
+  black: float = 0.0
+  white: float = 65535.0
+  part: int | None = None
   dry_run: bool = False
   preview: int | None = None
   report: str | os.PathLike[str] | None = None
@@ -93,14 +113,26 @@ class Options:
 
     return both
 
-  def counted(self, frames: Iterator[Frame], total: int | None) -> Iterator[Frame]:
-    """Passes the frames of a video on and shows how far it is."""
+  def counted(self, frames: Iterator[T], total: int | None = None, done: int = 0) -> Iterator[T]:
+    """Passes the frames of a video on and shows how far it is; as `show_progress`."""
     if self.count is None:
-      yield from frames if self.quiet else show_progress(frames, total)
+      yield from frames if self.quiet else show_progress(frames, total, done)
       return
-    for number, frame in enumerate(frames, 1):
+    for number, frame in enumerate(frames, done + 1):
       yield frame
       self.count(number, total)
+
+  def decisive(self, about: str) -> dict[str, object]:
+    """What a result depends on: options, program, and the file of the model, if it is one."""
+    given = {
+      field.name: getattr(self, field.name)
+      for field in dataclasses.fields(self)
+      if field.name not in _OF_NO_CONSEQUENCE
+    }
+    path = Path(self.model)
+    files = sorted(path.rglob("*") if path.is_dir() else [path] if path.is_file() else [])
+    newest = max((file.stat().st_mtime_ns for file in files), default=0)
+    return given | {"about": about, "version": llve_jax.__version__, "newest": newest}
 
   def load(self, *, batch: int | None) -> Method:
     """The method as `chosen.load` gives it."""
@@ -138,10 +170,14 @@ def run(
     UserError: anything a user can put right; nothing is written then.
   """
   options = Options(**given)  # type: ignore[arg-type]
+  if options.part is not None and options.part < 0:
+    raise UserError(f"--part={options.part}: expected frames of a part, or 0 for all in one go")
   if any(each is not None and each < 1 for each in (options.tile, options.batch)):
     raise UserError(
       f"--tile and --batch must be at least 1, got tile {options.tile}, batch {options.batch}"
     )
+  if is_clip(source, target):
+    return _clip(source, target, options)
   strip = None
   if options.preview is not None:
     target, strip = preview_paths(source, target)
@@ -158,6 +194,57 @@ def run(
   if report is not None and account is not None:
     write_report(report, source, options.model, done, account)
   return done
+
+
+def show(source: str, port: int, **given: object) -> Shown:
+  """Shows a camera, a stream or a file as it is brightened; see `live.show`.
+
+  Args:
+    source: see `io.video.live.Live`.
+    port: of the page at 127.0.0.1; 0 takes one that is free.
+    **given: the attributes of `Options`; those of files mean nothing.
+  """
+  options = Options(**given)  # type: ignore[arg-type]
+
+  def method(first: Frame) -> Method:
+    loaded = chosen.for_srgb(options.load(batch=1))  # frames must not wait for others
+    made = options.adjusted(loaded, lambda: [[first]], stabilise=bool(options.stabilise))
+    options.tell(made, *first.shape[:2])
+    return made
+
+  return live.show(source, method, port=port, say=options.say)
+
+
+def _clip(
+  source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
+) -> Enhanced:
+  """A film of single files."""
+  for name, asked in (
+    ("dry_run", options.dry_run),
+    ("preview", options.preview is not None),
+    ("report", options.report is not None),
+    ("side_by_side", options.side_by_side),
+  ):
+    if asked:
+      raise UserError(f"--{name}: {source} holds single files, and this is for a video file")
+
+  def for_srgb(method: Method, first: Frame) -> Method:
+    made = options.adjusted(method, lambda: [[first]], stabilise=options.stabilise)
+    options.tell(made, *first.shape[:2])
+    return made
+
+  return enhance_clip(
+    source,
+    target,
+    options.load(batch=options.batch),
+    for_srgb,
+    rate=options.rate,
+    ratio=options.ratio,
+    depth=options.depth or 8,
+    mosaics=Mosaics(options.cfa, options.black, options.white),
+    say=options.say,
+    progress=options.counted,
+  )
 
 
 def _picture(
@@ -226,14 +313,42 @@ def _video(
   options.tell(method, info.height, info.width)
   if strip is not None and options.preview is not None:
     return preview(plan, method, options.preview, strip)
-  return enhance_video(
+  progress = partial(options.counted, total=info.expected_frames)
+  length = part_length(plan) if options.part is None else options.part
+  if options.watch is not None:
+    length = 0  # whoever watches sees all of it, and begins anew
+  if not length:
+    return enhance_video(
+      plan,
+      method,
+      on_error=options.on_error,
+      side_by_side=options.side_by_side,
+      watch=options.watching(account),
+      progress=progress,
+    )
+  done = enhance_in_parts(
     plan,
     method,
+    length,
+    options.decisive(method.about(info.height, info.width)),
+    say=options.say,
     on_error=options.on_error,
     side_by_side=options.side_by_side,
-    watch=options.watching(account),
-    progress=partial(options.counted, total=info.expected_frames),
+    progress=progress,
   )
+  if account is not None:
+    _compare(account, plan, options)
+  return done
+
+
+def _compare(account: Account, plan: Plan, options: Options) -> None:
+  """Looks at a result that may have been made by several processes."""
+  before = read_frames(
+    plan.source.path, keep_interlaced=options.keep_interlaced, on_error=options.on_error
+  )
+  for one, other in zip(before, read_frames(plan.target), strict=False):
+    width = one.image.shape[1]
+    account.add(one.image, other.image[:, -width:] if options.side_by_side else other.image)
 
 
 def _raw_still(

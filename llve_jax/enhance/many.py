@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llve_jax.enhance import command
+from llve_jax.enhance.clips import is_clip
 from llve_jax.errors import UserError
 from llve_jax.io.images import PICTURE_SUFFIXES, WRITTEN_SUFFIXES
 from llve_jax.io.video import VIDEO_SUFFIXES
@@ -48,9 +49,10 @@ def beside(source: Path) -> Path:
 def plan(paths: Sequence[str]) -> list[Job] | Job:
   """What is asked for on the command line.
 
-  `IN` alone goes beside the input, `IN OUT` to that file: one `Job`. Everything else ends with a
-  folder, which need not exist: `IN FOLDER/`, `IN IN ... FOLDER`, and for a folder of inputs too,
-  whose folders inside are kept. What is neither picture nor video in a folder is passed over.
+  `IN` alone goes beside the input, `IN OUT` to that file, and `FOLDER OUT.mp4` makes a film of what
+  is in the folder: one `Job`. Everything else ends with a folder, which need not exist:
+  `IN FOLDER/`, `IN IN ... FOLDER`, and for a folder of inputs too, whose folders inside are kept.
+  What is neither picture nor video in a folder is passed over.
 
   Raises:
     UserError: no input; one that is not there or of an unknown kind; the folder is a file; or two
@@ -66,6 +68,7 @@ def plan(paths: Sequence[str]) -> list[Job] | Job:
   *inputs, last = paths
   target = Path(last)
   one = len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
+  one = one or (len(inputs) == 1 and is_clip(inputs[0], target))
   if one and not (target.is_dir() or last.endswith(("/", os.sep))):
     return Job(Path(inputs[0]), target)
   if target.exists() and not target.is_dir():
@@ -109,6 +112,7 @@ def run(
   *,
   at_once: int = 1,
   overwrite: bool = False,
+  beam: str | None = None,
   say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
 ) -> Outcome:
   """Enhances file by file; one that fails does not keep the others from being done.
@@ -118,10 +122,11 @@ def run(
     options: keyword arguments of `command.run`.
     at_once: processes that each do one file at a time.
     overwrite: do finished ones again.
+    beam: options of Apache Beam, which then deals the files out, see `on_beam.run`.
     say: is told what begins, and what became of it.
 
   Raises:
-    UserError: a folder cannot be made, or `at_once` is less than 1.
+    UserError: a folder cannot be made, `at_once` is less than 1, or Beam is not installed.
   """
   if at_once < 1:
     raise UserError(f"--jobs={at_once}: expected at least 1")
@@ -145,9 +150,15 @@ def run(
       outcome.failed[job.source] = failed
     say(f"[{number}/{len(waiting)}] {job.target if failed is None else f'failed: {job.source}'}")
 
+  if beam is not None:
+    from llve_jax.enhance import on_beam
+
+    for number, (job, failed) in enumerate(on_beam.run(waiting, dict(options), beam), 1):
+      note(job, number, failed)
+    return outcome
   if at_once == 1 or len(waiting) < 2:
     for number, job in enumerate(waiting, 1):
-      note(job, number, _do(job, options))
+      note(job, number, do(job, options))
     return outcome
   # Not forked: XLA's threads do not survive that.
   context = multiprocessing.get_context("spawn")
@@ -155,7 +166,7 @@ def run(
     min(at_once, len(waiting)), mp_context=context, initializer=_interruptible
   )
   try:
-    running = {pool.submit(_do, job, dict(options)): job for job in waiting}
+    running = {pool.submit(do, job, dict(options)): job for job in waiting}
     for number, done in enumerate(concurrent.futures.as_completed(running), 1):
       ended = done.exception()
       note(running[done], number, done.result() if ended is None else f"its process ended: {ended}")
@@ -177,7 +188,7 @@ def _interruptible() -> None:
   signal.signal(signal.SIGTERM, stop)
 
 
-def _do(job: Job, options: Mapping[str, Any]) -> str | None:
+def do(job: Job, options: Mapping[str, Any]) -> str | None:
   """Does one file; returns what went wrong."""
   try:
     command.run(job.source, job.target, **options)

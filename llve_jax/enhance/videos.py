@@ -72,7 +72,7 @@ def enhance_video(
           if watch is not None:
             watch(frame.image, enhanced)
           if side_by_side:
-            enhanced = _beside(frame.image, enhanced)
+            enhanced = beside(frame.image, enhanced)
           behind.put((enhanced, frame.pts, frame.duration))
           count += 1
         if waiting:
@@ -96,7 +96,7 @@ def enhance_video(
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 
-def _beside(image: Any, enhanced: Any) -> Any:
+def beside(image: Any, enhanced: Any) -> Any:
   """The two as one frame, of 8 bits if the second is."""
   if image.dtype == enhanced.dtype:
     return np.concatenate([image, enhanced], 1)

@@ -1,5 +1,9 @@
-"""Videos of many kinds, whole, cut and garbled: every frame at its time, or one clear refusal."""
+"""Videos of many kinds, whole, cut and garbled: every frame at its time, or one clear refusal.
 
+LLVE_FUZZ=FIRST,LAST runs other seeds than those that every run of the suite does.
+"""
+
+import os
 import random
 from fractions import Fraction
 
@@ -11,7 +15,7 @@ from llve_jax.enhance import command
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames
 
-CASES = 100
+SEEDS = range(*map(int, os.environ.get("LLVE_FUZZ", "0,100").split(",")))
 SIZES = [(1, 1), (2, 2), (3, 5), (17, 9), (64, 48), (33, 64), (128, 72)]
 KINDS = [
   *((".mp4", "libx264", "yuv444p"), (".mkv", "libx264", "yuv444p"), (".ts", "libx264", "yuv444p")),
@@ -62,22 +66,26 @@ def draw(rng, folder):
   raise AssertionError("FFmpeg wrote none of twenty videos")
 
 
-@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_any_video(tmp_path, seed):
   rng = random.Random(seed)
   source = draw(rng, tmp_path)
-  harm = rng.choice(["none", "none", "cut", "garbled"])
+  harm = rng.choice(["none", "none", "cut", "garbled", "flipped"])
   data = bytearray(source.read_bytes())
   if harm == "cut":
     data = data[: rng.randrange(1, len(data))]
   elif harm == "garbled":
     for _ in range(rng.choice([1, 5, 50])):
       data[rng.randrange(len(data))] = rng.randrange(256)
+  elif harm == "flipped":
+    for _ in range(rng.choice([1, 3, 30])):
+      data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
   source.write_bytes(bytes(data))
   target = tmp_path / f"out{rng.choice(['.mp4', '.mkv', '.webm', '.avi', '.mov'])}"
   said = ""
+  further = {"part": rng.choice([0, 0, 2, 7]), "stabilise": rng.choice([False, False, True])}
   try:
-    command.run(source, target, model="input", on_error=rng.choice(["stop", "skip"]))
+    command.run(source, target, model="input", on_error=rng.choice(["stop", "skip"]), **further)
   except UserError as error:
     said = str(error)
   if said:

@@ -195,7 +195,7 @@ def test_no_path_is_refused_and_one_goes_beside_the_input(clip, tmp_path):
 def test_a_run_that_is_stopped_leaves_nothing(make_clip, odd_frames, tmp_path, stop):
   make_clip(tmp_path / "dark.mp4", np.tile(odd_frames, (400, 1, 1, 1)), audio=None)
   run = subprocess.Popen(
-    [sys.executable, "-m", "llve_jax.enhance", "dark.mp4", "out.mp4", "--model=clahe"],
+    [sys.executable, "-m", "llve_jax.enhance", "dark.mp4", "out.mp4", "--model=clahe", "--part=0"],
     cwd=tmp_path,
     stderr=subprocess.PIPE,
     text=True,

@@ -18,7 +18,7 @@ POINT = Traits(stride=1, receptive_field=1)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Function:
-  """What a module is to those who run it."""
+  """What of a module a `Compiled` needs."""
 
   traits: Traits
   apply: Callable[..., Any]

@@ -90,7 +90,7 @@ def test_a_network_of_the_library_in_tiles() -> None:
   method, _, _ = of_model(
     "recurrent_unet",
     {"widths": (4, 4), "blocks": (0, 1), "decoder_blocks": (0,), "code": 4},
-    tile=64,
+    tile=88,
     batch=3,
   )
   frames = np.tile(shots(3), (1, 6, 6, 1))[:, :96, :100]

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -119,13 +120,13 @@ class VideoReader:
     self.aside.clear()
     self._opened.__exit__(*error)
 
-  def frames(self) -> Iterator[VideoFrame]:
-    """Yields every frame, once; raises as `read_frames`."""
+  def frames(self, skip: int = 0) -> Iterator[VideoFrame]:
+    """Yields every frame, once, but the first `skip`; raises as `read_frames`."""
     info = self.info
     shown: Iterator[Shown] = self._evened()
     if self._deinterlace:
       shown = deinterlaced(shown, info.time_base)
-    for frame, pts, duration in shown:
+    for frame, pts, duration in itertools.islice(shown, skip, None):
       yield VideoFrame(self.image(frame), pts, info.time_base, duration)
 
   def _evened(self) -> Iterator[Shown]:
@@ -139,7 +140,7 @@ class VideoReader:
     info = self.info
     slots = Slots() if info.family == whole.AVI else None
     gaps, last, end = Gaps(info), None, Fraction(0)
-    for packet in self._packets(gaps):
+    for packet in self.packets(gaps):
       if packet.size and not packet.is_discard:
         gaps.promise(packet.pts if slots is None else packet.dts)
         if slots is not None:
@@ -168,7 +169,7 @@ class VideoReader:
     if self.faults:
       self._stop(gaps, end)
 
-  def _packets(self, gaps: Gaps) -> Iterator[Any]:
+  def packets(self, gaps: Gaps) -> Iterator[Any]:
     """Packets of the pictures, the empty one that asks for the last frames among them."""
     info, container, stream = self.info, self.container, self._stream
     clock = Clock(info.start, stream.index, jumping=container.format.name in JUMPING)
@@ -190,7 +191,7 @@ class VideoReader:
           yield packet
         elif stamp is None:
           flush = packet  # else a picture that is as the one before
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # PyAV does not know a track that begins later
       damage = True
     if flush is None:
       flush = av.Packet()

@@ -36,6 +36,7 @@ class EncodedSound:
     self.output.bit_rate = _BITS * len(self.output.layout.channels)
     self._stream, self._rate = stream, rate
     self._resampler: Any = None
+    self._form: tuple[Any, ...] | None = None  # of the sound that it takes
     self._place = 0  # in samples
     self._fifo = av.AudioFifo()
 
@@ -69,11 +70,20 @@ class EncodedSound:
         made += self._silence(late)
       elif late < -_HOLE * self._rate and -late >= frame.samples * self._rate // frame.sample_rate:
         continue
-      if self._resampler is None:
-        context = self.output.codec_context
-        self._resampler = av.AudioResampler(context.format, context.layout, self._rate)
-      made += self._encode(self._resampler.resample(frame))
+      made += self._encode(self._resampled(frame))
     return made
+
+  def _resampled(self, frame: Any) -> list[Any]:
+    """The frame as the encoder takes it; where the sound changes its form, what was left before."""
+    form = (frame.format.name, frame.layout.name, frame.sample_rate)
+    before: list[Any] = []
+    if self._form not in (None, form):
+      before, self._resampler = self._resampler.resample(None), None
+    if self._resampler is None:
+      context = self.output.codec_context
+      self._resampler = av.AudioResampler(context.format, context.layout, self._rate)
+    self._form = form
+    return before + list(self._resampler.resample(frame))
 
   def _silence(self, samples: int) -> list[Any]:
     context = self.output.codec_context

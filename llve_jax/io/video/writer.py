@@ -6,10 +6,12 @@ stamps: it is written without B-frames, and only for a constant rate.
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,6 +90,7 @@ class VideoWriter:
     self._origin = Fraction(0)
     self._last_pts: int | None = None
     self._next_pts = 0
+    self._encoded = False  # whether the encoder may hold frames
     self._reformatter = VideoReformatter()
 
   def __enter__(self) -> Self:
@@ -142,6 +145,7 @@ class VideoWriter:
     frame.duration = max(1, round(duration * self.time_base / self._written_base))
     frame.time_base = self._written_base
     frame.pict_type = 0
+    self._encoded = True
     with self._explained():
       self._mux(self._stream.encode(frame))
 
@@ -158,7 +162,8 @@ class VideoWriter:
       if self._last_pts is None:
         raise UserError(f"{self.path}: expected at least one frame to write, found none")
       with self._explained():
-        self._mux(self._stream.encode(None))
+        if self._encoded:
+          self._mux(self._stream.encode(None))
         self._mux_tracks(None)
         self._container.close()
 
@@ -277,5 +282,17 @@ def encoder_options(
     # Its scale of 0 to 63 has the same quality about 8 later; 0 bits/s lets it rule alone.
     quality = {"crf": str(crf + 8), "b": "0"} if crf else {"lossless": "1"}
     return quality | {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
-  order = {"x264-params": "tff=1" if fields == "top" else "bff=1"} if fields else {}
-  return {"crf": str(crf), "preset": preset} | order
+  further = {"top": ["tff=1"], "bottom": ["bff=1"]}.get(fields, [])
+  if encoder == "libx264" and _has_avx512():
+    further.append("asm=AVX2")  # with AVX-512 its mbtree gives other bits of the same frames
+  options = {"crf": str(crf), "preset": preset}
+  return options | ({"x264-params": ":".join(further)} if further else {})
+
+
+@functools.cache
+def _has_avx512(path: Path = Path("/proc/cpuinfo")) -> bool:
+  """Whether this processor knows AVX-512, as far as the system says."""
+  try:
+    return "avx512" in path.read_text()
+  except OSError:
+    return False

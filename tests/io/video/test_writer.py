@@ -15,6 +15,7 @@ from llve_jax.io.video import (
   read_frames,
   read_info,
   write_video,
+  writer,
 )
 from llve_jax.io.video.color import ColorTags
 
@@ -247,3 +248,19 @@ class TestBadInput:
   def test_neither_rate_nor_source(self, tmp_path):
     with pytest.raises(ValueError, match="needs a rate or a source"):
       VideoWriter(tmp_path / "a.mp4", 8, 8)
+
+
+def test_the_same_frames_give_the_same_file(tmp_path):
+  """Also where the processor knows AVX-512, with which x264 is not of one mind."""
+  frames = np.random.default_rng(0).integers(60, 90, (30, 96, 128, 3)).astype(np.uint8)
+  files = [tmp_path / f"{index}.mp4" for index in range(4)]
+  for path in files:
+    write_video(path, frames, 25)
+  assert len({path.read_bytes() for path in files}) == 1
+
+
+@pytest.mark.parametrize(("flags", "found"), [("fma avx512f", True), ("fma avx2", False)])
+def test_what_the_processor_knows(tmp_path, flags, found):
+  (tmp_path / "cpuinfo").write_text(f"flags: {flags}\n")
+  assert writer._has_avx512(tmp_path / "cpuinfo") == found
+  assert not writer._has_avx512(tmp_path / "none")
