@@ -31,11 +31,11 @@ def requests(network: Trained, size: tuple[int, int]) -> list[tuple[str, Arrays]
   """
   traits = network.traits
   low, high = traits.value_range
-  shape = (*at_least(traits, (1, 1, *size)), traits.channels)
-  clip = np.full(shape, low + 0.1 * (high - low), np.float32)
+  shape = at_least(traits, (1, 1, *size))
+  clip = np.full((*shape, traits.channels), low + 0.1 * (high - low), np.float32)
   found: list[tuple[str, Arrays]] = [("serving_default", {"clip": clip})]
   if traits.streaming:
-    for each in signatures.of(network, clip.shape[:4]):  # of fixed size: `start` and `next`
+    for each in signatures.of(network, shape):  # of fixed size: `start` and `next`
       inputs = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in each.inputs.items()}
       found.append((each.name, inputs | {"frame": clip[:, 0]}))
   return found + _of_files(traits, clip)
