@@ -40,7 +40,7 @@ def test_an_export_that_differs_or_fails_leaves_nothing(tmp_path, gain, numpy_fo
 def test_a_format_says_what_to_do_instead(tmp_path, gain, numpy_format, monkeypatch):
   other = dataclasses.replace(numpy_format(1.01), advice="take another")
   monkeypatch.setitem(formats.FORMATS, "bad", other)
-  with pytest.raises(UserError, match="differs from the network .*; take another$"):
+  with pytest.raises(UserError, match=r"differs from the network .*; take another$"):
     formats.export(gain, tmp_path / "out", "bad")
 
 
