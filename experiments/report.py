@@ -21,6 +21,7 @@ from pathlib import Path
 from absl import flags
 
 from llve_jax.errors import UserError, run_main
+from llve_jax.io.platform import without_tpu
 
 _ACTIONS = ("workdir", "compare", "votes", "models", "shipped")
 
@@ -99,6 +100,7 @@ def main(argv: Sequence[str]) -> None:
     raise UserError(
       f"give one of --workdir=DIR, --compare=A,B, --votes=CSV, --models, --shipped; {found} given"
     )
+  without_tpu()
   # Imported where used: one needs JAX, one plots, one only reads text.
   if values.models:
     from experiments.reporting.models import describe, table

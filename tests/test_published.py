@@ -353,6 +353,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
   "kpn:published": {
     "model.name": "kpn",
     "model.kwargs.form": "pytorch",
+    "model.kwargs.render": True,
+    "data.bursts": True,
+    "phases.all.loss": {"l2": 1.0, "edge": 1.0, "kpn_burst": 1.0},
     "data.batch": 16,
     "data.frames": 8,
     "data.crop": 128,

@@ -49,6 +49,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "mix": {},  # further data sets, see `ingredient`
         "pictures": False,  # whether a pair of single pictures stands for a clip of `frames`
         "darken": darkness(),  # what is done to data sets without a dark side
+        "bursts": False,  # instead, make noisy bursts of raw light of them, see `data.bursts`
         "keep_negatives": True,  # of mosaics: light below the black level, which is noise
         "blind": False,  # of mosaics: flip the packed array, as released; colours move
         "fixed_partner": False,  # unpaired training: the same couples always, as released
@@ -176,6 +177,7 @@ def embedded(config: ConfigDict) -> None:
   config.data.config = ""
   config.data.validation = "validation"
   config.data.resize = ()
+  config.data.bursts = False
   config.data.crop_width = 0
   config.mesh.rows = 1
   config.test_data.name = ""

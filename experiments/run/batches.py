@@ -57,6 +57,7 @@ def settings_of(config: ConfigDict, kind: str, context: int = 0) -> dict[str, An
     "pictures": data.pictures,
     "darkness": data.darken.to_dict(),
     "resize": tuple(data.resize),
+    "bursts": data.bursts,
   }
 
 

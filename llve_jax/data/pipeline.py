@@ -21,6 +21,7 @@ from llve_jax.data.augment import (
   named,
   sides,
 )
+from llve_jax.data.bursts import BurstWindow
 from llve_jax.data.dark import DarkWindow, dark_kind, is_bright
 from llve_jax.data.frames import (
   WHOLE,
@@ -143,13 +144,14 @@ def example_dataset(
   pictures: bool = False,
   darkness: Mapping[str, Any] | None = None,
   resize: Sequence[int] = (),
+  bursts: bool = False,
   cache_bytes: int = 2**29,
 ) -> grain.MapDataset[Pair]:
   """Shuffled, cropped and augmented pairs without end, by number; `train_dataset` batches them.
 
   Each pass over the data is shuffled anew. Examples that say how their mosaics are laid out ("cfa")
   go through `MosaicWindow`, couples of different scenes through `UnpairedWindow`, those without
-  dark frames through `DarkWindow`, others through `Window`.
+  dark frames through `DarkWindow` or `BurstWindow`, others through `Window`.
 
   Args:
     source: random-access examples with encoded "low" and "high" (see `open_split`).
@@ -171,6 +173,7 @@ def example_dataset(
     darkness: keyword arguments of `ops.darkening.draw`, for examples without dark frames.
     resize: (height, width) that whole pairs of RGB are brought to before they are cut; empty: they
       stay as they are.
+    bursts: make noisy bursts of examples without dark frames, as raw light, see `data.bursts`.
     cache_bytes: encoded examples kept in memory, so that a small data set is read once.
 
   Returns:
@@ -186,7 +189,13 @@ def example_dataset(
     raise UserError(f"{source}: expected examples to train on, found none")
   first = source[0]
   dark = partner is None and is_bright(first)
-  kind = dark_kind(first, kind) if dark else chosen_kind(first, kind)
+  if bursts and not (dark and kind == "raw_rgb" and not context):
+    raise UserError(
+      "bursts=True: makes raw light (raw_rgb) of bright frames alone, without a view of whole "
+      f"frames; found {'bright' if dark else 'dark and bright'} frames, {kind or 'their kind'}"
+    )
+  if not bursts:
+    kind = dark_kind(first, kind) if dark else chosen_kind(first, kind)
   mosaics = "cfa" in first
   name = named(augment, mosaics=mosaics)
   height, width = sides(crop)
@@ -225,6 +234,8 @@ def example_dataset(
       augment=turns,
       blind=blind,
     )
+  elif bursts:
+    window = BurstWindow(frames=frames, crop=crop)
   elif dark:
     window = DarkWindow(frames=frames, crop=crop, context=context, ranges=darkness)
   window.random_map(kept[0], np.random.default_rng(seed))  # Fail now, not in a thread.

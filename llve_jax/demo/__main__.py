@@ -7,7 +7,6 @@ Needs the extra [demo]. Nothing leaves the machine and nothing is asked of anoth
 removed after --max_keep minutes and when the page ends.
 """
 
-import dataclasses
 import importlib.util
 import os
 import signal
@@ -30,9 +29,29 @@ _PASSWORD_FILE = flags.DEFINE_string(
   "password_file", None, "Lines of NAME:PASSWORD; wanted where others can reach the page."
 )
 _MODEL = flags.DEFINE_string("model", shipped.DEFAULT, "The method that is chosen at first.")
+_USUAL = Limits()
 _MAX = {
-  name: flags.DEFINE_float(f"max_{name}", value, f"Limit: {Limits.MEANINGS[name]}.")
-  for name, value in dataclasses.asdict(Limits()).items()
+  flag.name.removeprefix("max_"): flag
+  for flag in (
+    flags.DEFINE_float("max_megabytes", _USUAL.megabytes, "Megabytes of an upload."),
+    flags.DEFINE_float("max_seconds", _USUAL.seconds, "Seconds of a video."),
+    flags.DEFINE_float(
+      "max_megapixels", _USUAL.megapixels, "Million pixels of a picture, or of a frame."
+    ),
+    flags.DEFINE_float(
+      "max_minutes", _USUAL.minutes, "Minutes that the work on one file may take."
+    ),
+    flags.DEFINE_float(
+      "max_waiting",
+      _USUAL.waiting,
+      "Visitors whose files wait for their turn, or are sent just now.",
+    ),
+    flags.DEFINE_float("max_memory", _USUAL.memory, "Gigabytes of memory that the work may hold."),
+    flags.DEFINE_float(
+      "max_disk", _USUAL.disk, "Gigabytes of all files that are kept for a while."
+    ),
+    flags.DEFINE_float("max_keep", _USUAL.keep, "Minutes after which a file is removed."),
+  )
 }
 
 

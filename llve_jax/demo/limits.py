@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from llve_jax.errors import UserError
 from llve_jax.io.images import PICTURE_SUFFIXES, read_picture
@@ -16,19 +16,16 @@ Kind = Literal["picture", "video"]
 class Limits:
   """How much one visitor may ask for, and all together.
 
-  Attributes: see `MEANINGS`.
+  Attributes:
+    megabytes: megabytes of an upload.
+    seconds: seconds of a video.
+    megapixels: million pixels of a picture, or of a frame.
+    minutes: minutes that the work on one file may take.
+    waiting: visitors whose files wait for their turn, or are sent just now.
+    memory: gigabytes of memory that the work may hold.
+    disk: gigabytes of all files that are kept for a while.
+    keep: minutes after which a file is removed.
   """
-
-  MEANINGS: ClassVar[dict[str, str]] = {
-    "megabytes": "megabytes of an upload",
-    "seconds": "seconds of a video",
-    "megapixels": "million pixels of a picture, or of a frame",
-    "minutes": "minutes that the work on one file may take",
-    "waiting": "visitors whose files wait for their turn, or are sent just now",
-    "memory": "gigabytes of memory that the work may hold",
-    "disk": "gigabytes of all files that are kept for a while",
-    "keep": "minutes after which a file is removed",
-  }
 
   megabytes: float = 200.0
   seconds: float = 120.0

@@ -28,17 +28,21 @@ class Format:
     runner: script that runs the export in a fresh process (see `parity.measure`).
     snippet: lines that load it, with `{path!r}` for where it is, `{channels}` for those of a frame,
       and the first `{signature}` and what it is `{given}`.
+    advice: what to do about an export that differs from its network.
   """
 
   prepare: Callable[[Trained, Options], list[Probe]]
   write: Callable[[Trained, Path, Options], list[str]]
   runner: Path
   snippet: str
+  advice: str = parity.ADVICE
 
 
 FORMATS: dict[str, Format] = {
   "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET),
-  "onnx": Format(onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET),
+  "onnx": Format(
+    onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET, onnx_file.ADVICE
+  ),
   "saved_model": Format(
     saved_model.prepare, saved_model.write, saved_model.RUNNER, saved_model.SNIPPET
   ),
@@ -118,7 +122,7 @@ def export(
   with replacing(path) as temporary:
     signatures = chosen.write(network, temporary, options)
     found = parity.measure(network, temporary, chosen.runner, probes, options.precision)
-    found.check()
+    found.check(chosen.advice)
     manifest.add_card(temporary, shipped)
     said = manifest.of(network, format, options, signatures, found, temporary, shipped)
     (temporary / CARD).write_text(json.dumps(said, indent=2, default=str) + "\n")

@@ -92,7 +92,7 @@ def converted(network: Trained, offered: tuple[Signature, ...], options: Options
     except Exception as error:  # its own classes are private
       raise UserError(
         f"TensorFlow cannot convert {network.name} to LiteRT: {_reason(error)}; nothing was "
-        "written, export it as saved_model"
+        "written; export it as saved_model, or if it was to be onnx of open sizes, pass --size"
       ) from error
 
 

@@ -28,6 +28,7 @@ SNIPPET = """\
   session = onnxruntime.InferenceSession({path!r} + "/{signature}.onnx")
   bright = session.run(["out_{given}"], {{{given!r}: dark}})[0]  # float32, as the signature says"""
 OUT = "out_"
+ADVICE = "fix the size by --size=WIDTHxHEIGHT, or choose --format=saved_model"
 _PACKAGES = ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx")
 
 

@@ -31,6 +31,7 @@ WORST_ROUNDING = 1e-3  # a quarter of an 8-bit step: what is more is no rounding
 # Of the fresh process. Those of this one are for JAX's XLA: another stops at flags that it does not
 # know.
 XLA_FLAGS = ""
+ADVICE = "check that the installed versions of JAX and TensorFlow fit together"
 STEP = 1 / 255  # what lies between two 8-bit values is rounded to either
 LEAST_PSNR = {"float16": 50.0, "int8": 30.0}  # dB against the model
 
@@ -98,8 +99,11 @@ class Parity:
       return trial.psnr >= least
     return trial.largest <= self.allowed + STEP * trial.eight_bits
 
-  def check(self) -> None:
+  def check(self, advice: str = ADVICE) -> None:
     """Refuses an export that differs from its model.
+
+    Args:
+      advice: what to do about it, if it has all bits.
 
     Raises:
       UserError: some difference is above what is allowed, or is not a number.
@@ -108,7 +112,6 @@ class Parity:
     if not failed:
       return
     worst = max(failed, key=lambda trial: np.nan_to_num(trial.largest, nan=np.inf))
-    advice = "check that the installed versions of JAX and TensorFlow fit together"
     if self.precision != "float32":
       advice = "choose --precision=float32"
     raise UserError(

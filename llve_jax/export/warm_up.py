@@ -7,11 +7,12 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from llve_jax.export import eight_bits, signatures
-from llve_jax.export.probes import at_least, noise
+from llve_jax.export.probes import at_least
 from llve_jax.export.signatures import Arrays
 from llve_jax.models.contract import Traits
 from llve_jax.ops.frames import to_8_bit
@@ -29,10 +30,12 @@ def requests(network: Trained, size: tuple[int, int]) -> list[tuple[str, Arrays]
     size: rows and columns of the frames.
   """
   traits = network.traits
-  clip = noise(at_least(traits, (1, 1, *size)), traits, 0)
+  low, high = traits.value_range
+  shape = at_least(traits, (1, 1, *size))
+  clip = np.full((*shape, traits.channels), low + 0.1 * (high - low), np.float32)
   found: list[tuple[str, Arrays]] = [("serving_default", {"clip": clip})]
   if traits.streaming:
-    for each in signatures.of(network, clip.shape[:4]):  # of fixed size: `start` and `next`
+    for each in signatures.of(network, shape):  # of fixed size: `start` and `next`
       inputs = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in each.inputs.items()}
       found.append((each.name, inputs | {"frame": clip[:, 0]}))
   return found + _of_files(traits, clip)
@@ -51,6 +54,16 @@ def _of_files(traits: Traits, clip: np.ndarray) -> list[tuple[str, Arrays]]:
   return found
 
 
+def _tensor(value: np.ndarray) -> Any:
+  """The array as a message; one that is the same everywhere takes the place of one number."""
+  import tensorflow as tf
+
+  first = value.flat[0]
+  if value.dtype == object or np.any(value != first):
+    return tf.make_tensor_proto(value)
+  return tf.make_tensor_proto(first, value.dtype, value.shape)
+
+
 def write(folder: Path, asked: list[tuple[str, Arrays]]) -> None:
   """Writes the requests into the SavedModel in `folder`."""
   import tensorflow as tf
@@ -64,5 +77,5 @@ def write(folder: Path, asked: list[tuple[str, Arrays]]) -> None:
       request = log.predict_log.request
       request.model_spec.signature_name = name
       for key, value in inputs.items():
-        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+        request.inputs[key].CopyFrom(_tensor(value))
       records.write(log.SerializeToString())

@@ -132,6 +132,13 @@ def _gt_mean_gsad(pred: Array, target: Array) -> Pair:
   return jnp.floor(jnp.clip(pred * ratio, 0.0, 255.0)) / 255.0, _unit(target)
 
 
+def _gt_mean_sid(pred: Array, target: Array) -> Pair:
+  pred, target = _unit(pred), _unit(target)
+  means = [jnp.mean(frames, axis=-1) for frames in (pred, target)]
+  matched = jnp.clip(pred * _mean_ratio(means[0], means[1]), 0.0, 1.0)
+  return jnp.round(matched * 255.0) / 255.0, target
+
+
 def _ssim_of_8_bits(pred: Array, target: Array) -> Array:
   return image.ssim(jnp.round(pred * 255.0) / 255.0, jnp.round(target * 255.0) / 255.0)
 
@@ -243,6 +250,17 @@ PROTOCOLS: dict[str, Protocol] = {
       f"rounded again; PSNR over all pixels and channels, SSIM as tf.image.ssim; {_MEANS}"
     ),
     prepare=_gt_mean_cidnet,
+    metrics=_PLAIN,
+  ),
+  # test_Sony.py of github.com/cchen156/Learning-to-See-in-the-Dark, its naive row "scale"
+  "gt_mean_sid": Protocol(
+    name="gt_mean_sid",
+    description=(
+      "brightness matched to the target as SID's program does with its naive row: the mean of all "
+      "pixels and colours, clipped, rounded to 8 bits; PSNR over all pixels and channels, SSIM as "
+      f"tf.image.ssim; {_MEANS}"
+    ),
+    prepare=_gt_mean_sid,
     metrics=_PLAIN,
   ),
   # test.py of github.com/jinnh/GSAD, which follows LLFlow and KinD

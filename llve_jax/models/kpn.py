@@ -61,6 +61,8 @@ class KPN(nn.Module):
     kernel: side of the kernels, odd.
     read_noise: standard deviation of the noise in the dark, at full scale 1.
     shot_noise: noise variance per light; the variance at x is shot_noise * x + read_noise**2.
+    render: give light to the power 1/2.2, so that losses compare it as it is looked at; without, it
+      stays linear, or whatever it was.
     input_kind: "srgb" or "raw_rgb"; the noise model is that of linear light.
     dtype: type of the computation of kernels; parameters stay float32, and so do the frames.
     remat: recompute stages in the backward pass instead of storing their activations.
@@ -73,6 +75,7 @@ class KPN(nn.Module):
   kernel: int = 5
   read_noise: float = 10**-2.25  # the middle of the published training range
   shot_noise: float = 10**-3.0
+  render: bool = False
   input_kind: Literal["srgb", "raw_rgb"] = "srgb"
   dtype: Any = jnp.float32
   remat: bool = False
@@ -133,7 +136,10 @@ class KPN(nn.Module):
       filtered = filtered.reshape(batch, time, colors, height, width, count)
       filtered = filtered.transpose(0, 1, 3, 4, 5, 2)
     frames = filtered.transpose(0, 1, 4, 2, 3, 5)
-    return {"clip": frames.mean(axis=2), "burst": frames}
+    mean = frames.mean(axis=2)
+    if self.render:
+      mean, frames = _encoded(mean), _encoded(frames)
+    return {"clip": mean, "burst": frames}
 
   def _check(self) -> None:
     if self.form not in ("pytorch", "google") or self.input_kind not in ("srgb", "raw_rgb"):
@@ -190,6 +196,13 @@ class KPN(nn.Module):
       return x
     init = nn.initializers.xavier_normal()
     return Conv(total, (1, 1), kernel_init=init, dtype=self.dtype, name="head")(x)
+
+
+def _encoded(light: Array) -> Array:
+  """Light to the power 1/2.2; a straight line below a thousandth, where that has no slope."""
+  least, power = jnp.float32(1e-3), jnp.float32(1 / 2.2)
+  curve = jnp.maximum(light, least) ** power
+  return jnp.where(light > least, curve, light * least ** (power - 1))
 
 
 def _mean_pool_half(images: Float[Array, "n h w c"]) -> Float[Array, "n h//2 w//2 c"]:

@@ -37,6 +37,13 @@ def test_an_export_that_differs_or_fails_leaves_nothing(tmp_path, gain, numpy_fo
   assert not any(tmp_path.iterdir())
 
 
+def test_a_format_says_what_to_do_instead(tmp_path, gain, numpy_format, monkeypatch):
+  other = dataclasses.replace(numpy_format(1.01), advice="take another")
+  monkeypatch.setitem(formats.FORMATS, "bad", other)
+  with pytest.raises(UserError, match=r"differs from the network .*; take another$"):
+    formats.export(gain, tmp_path / "out", "bad")
+
+
 def test_an_older_export_is_replaced_and_kept_on_failure(tmp_path, gain, numpy_formats):
   out = tmp_path / "out"
   formats.export(gain, out, "good")

@@ -33,6 +33,7 @@ def test_a_server_begins_with_a_request_for_each_signature(folder):
 def test_a_memory_comes_along_and_so_does_the_size_that_is_asked_for(tmp_path, trail):
   options = saved_model.Options(warm_up=(6, 9))
   saved_model.write(trail, tmp_path / "model", options)
+  assert (tmp_path / "model" / warm_up.NAME).stat().st_size < 2000  # whatever the size
   found = replayed(tmp_path / "model")
   assert set(found) == {"serving_default", "start", "next", "frames", "encoded"}
   assert found["next"]["frame"].shape == (1, 6, 9, 3)

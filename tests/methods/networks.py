@@ -16,6 +16,14 @@ from llve_jax.models.contract import Traits
 POINT = Traits(stride=1, receptive_field=1)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Function:
+  """What of a module a `Compiled` needs."""
+
+  traits: Traits
+  apply: Callable[..., Any]
+
+
 class Noted(Compiled):
   """Keeps the shape of the frames of each call, and whether it came without a memory."""
 
@@ -32,14 +40,6 @@ class Noted(Compiled):
     return [shape for shape, _ in self.asked]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Module:
-  """What of a Flax module is asked for; known by itself, not by what it holds."""
-
-  traits: Traits
-  apply: Callable[..., Any]
-
-
 def of_function(
   apply: Callable[..., Any], traits: Traits = POINT, **options: Any
 ) -> tuple[Network, Noted]:
@@ -52,7 +52,7 @@ def of_function(
     out, carry = apply(clip, carry)
     return {"clip": out, "carry": carry}
 
-  compiled = Noted(_Module(traits, call))
+  compiled = Noted(Function(traits, call))
   return Network("function", compiled, {}, **options), compiled
 
 

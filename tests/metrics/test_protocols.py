@@ -259,3 +259,13 @@ def test_lpips_is_a_metric_like_others():
   found = protocols.score_frames(protocol, pred, target)["lpips_alex"]
   expected = lpips(pred.astype(np.float32) / 255, target.astype(np.float32) / 255)
   np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_sid_s_naive_row_is_scaled_to_the_mean_of_the_target():
+  pred, target = frames(2)
+  pred //= 3
+  scale = target.mean((1, 2, 3), keepdims=True) / pred.mean((1, 2, 3), keepdims=True)
+  matched = np.clip(np.round(pred * scale), 0, 255).astype(np.uint8)
+  expected = tf.image.psnr(matched, target, 255).numpy()
+  found = protocols.score_frames(protocols.get("gt_mean_sid"), pred, target)
+  np.testing.assert_allclose(found["psnr"], expected, rtol=1e-4)
