@@ -96,7 +96,8 @@ class EncodedSound:
   def _encode(self, frames: list[Any]) -> list[Any]:
     made = []
     for frame in frames:
-      frame.pts = None
+      # Of silence, and of sound that changed its form, units of time differ; the queue takes one.
+      frame.pts, frame.time_base = None, Fraction(1, self._rate)
       self._place += frame.samples
       self._fifo.write(frame)
       made += self._drain()
