@@ -91,10 +91,14 @@ def enhance_in_parts(
         f"{plan.target}: cannot be written ({error.strerror}); make room, and type the same "
         "command again: it goes on behind the parts that are done"
       ) from error
-    except UserError:
+    except UserError as error:
       if not work.ended:  # damaged: it will be so again
         kept.remove()
-      raise
+        raise
+      raise UserError(
+        f"{error}; the pictures are done and kept in {kept.folder}: the same command goes on with "
+        "them, also with another --sound"
+      ) from error
     kept.remove()
   return Enhanced(
     plan.target,

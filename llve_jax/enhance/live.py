@@ -1,6 +1,7 @@
 """A camera or a stream, brightened as it comes: input and output side by side in a browser."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import time
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterator
 from llve_jax.enhance.screen import Screen
 from llve_jax.enhance.videos import beside
 from llve_jax.errors import UserError
-from llve_jax.io.video.live import Live
+from llve_jax.io.video import read_frames
+from llve_jax.io.video.live import Live, is_live
 from llve_jax.methods.method import Method
+from llve_jax.ops.frames import to_8_bit, to_unit
 from llve_jax.shapes import Frame8
 
 
@@ -45,6 +48,9 @@ def show(
   Raises:
     UserError: nothing can be read, or the port is taken.
   """
+  made = None
+  if not is_live(source):  # a file waits until all is compiled
+    made = _compiled(method, to_8_bit(to_unit(next(read_frames(source)).image)))
   started, count = time.monotonic(), 0
   with Live(source) as live, Screen(port) as screen:
     say(f"{source}: input and output side by side at {screen.address} (Ctrl-C ends)")
@@ -52,6 +58,7 @@ def show(
     first = next(frames, None)
     if first is None:
       raise UserError(f"{source}: expected moving pictures, found no frame")
+    made = made or _compiled(method, first)
     waiting: collections.deque[Frame8] = collections.deque()
 
     def seen() -> Iterator[Frame8]:
@@ -60,9 +67,18 @@ def show(
         yield frame
 
     try:
-      for bright in method(first).stream(seen()):
+      for bright in made.stream(seen()):
         screen.put(beside(waiting.popleft(), bright))
         count += 1
     except KeyboardInterrupt:
       pass  # how one ends it
   return Shown(source, count, live.dropped, time.monotonic() - started)
+
+
+def _compiled(method: Callable[[Frame8], Method], first: Frame8) -> Method:
+  """The method for frames like the first, after it has run once."""
+  made = method(first)
+  with contextlib.suppress(UserError):  # one that needs several frames says so when they are there
+    for _ in made.stream(iter([first])):
+      pass
+  return made

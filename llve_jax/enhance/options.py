@@ -85,8 +85,8 @@ class Options:
       print(text, file=sys.stderr, flush=True)
 
   def decisive(self, about: str) -> dict[str, object]:
-    """What a result depends on: options, program, and the file of the model, if it is one."""
-    aside = ("quiet", "report", "preview", "dry_run", "part", "hear", "watch", "count")
+    """What pictures depend on: options, program, and the file of the model, if it is one."""
+    aside = ("quiet", "report", "preview", "dry_run", "part", "sound", "hear", "watch", "count")
     names = [field.name for field in dataclasses.fields(self) if field.name not in aside]
     given = {name: getattr(self, name) for name in names}
     path = Path(self.model)

@@ -15,7 +15,7 @@ from llve_jax.enhance import command, in_parts
 from llve_jax.enhance.in_parts import part_length
 from llve_jax.enhance.kept_parts import folder_of
 from llve_jax.errors import UserError
-from llve_jax.io.video import make_plan, read_frames, read_info
+from llve_jax.io.video import Tracks, make_plan, read_frames, read_info
 
 LONG = {"model": "auto_gain", "stabilise": True, "strength": 0.8, "part": 10, "quiet": True}
 
@@ -160,6 +160,22 @@ def test_a_full_disk_keeps_what_is_done(monkeypatch, clip, tmp_path):
       command.run(clip, target, **LONG)
   assert folder_of(target).is_dir()
   assert command.run(clip, target, **LONG).frames == 36
+
+
+def test_sound_that_cannot_be_written_costs_no_pictures(monkeypatch, clip, tmp_path):
+  target = tmp_path / "out.mkv"
+  with monkeypatch.context() as patched:
+
+    def refused(self, end):
+      raise UserError("the sound cannot be written")
+
+    patched.setattr(Tracks, "until", refused)
+    with pytest.raises(UserError, match=r"cannot be written; the pictures are done and kept"):
+      command.run(clip, target, **LONG)
+  enhanced = command.run(clip, target, **LONG, sound="drop")
+  assert (enhanced.frames, enhanced.before) == (36, 36)
+  assert not read_info(target).has_audio
+  assert not folder_of(target).exists()
 
 
 def test_damage_of_the_source_leaves_nothing(make_clip, odd_frames, tmp_path):
