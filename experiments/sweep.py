@@ -88,14 +88,23 @@ def plan(
         print(f"{name}: {row_name} left out, it has no size {size}", file=sys.stderr)
         continue
       config = config_flag(row.config, size)
-      name_of_row = f"{row.model}-on-{run_folder(config, settings)}" if row.model else ""
-      home = Path("runs", name_of_row or run_folder(config, settings))
+      place_of_row = run_folder(config, settings)
+      if row.model:
+        place_of_row = "-".join(filter(None, (row.model, row.protocol, "on", place_of_row)))
+      home = Path("runs", place_of_row)
       count = 1 if row.model else seeds  # without training every seed is the same
       runs = {str(seed): str(home / f"seed{seed}") for seed in range(count)}
       rows[row_name] = {**dataclasses.asdict(row), "config": config, "runs": runs}
       for seed in range(count):
         place = runs[str(seed)]
-        job = Job(config, seed, tuple(settings), workdir.absolute() / place, model=row.model)
+        job = Job(
+          config,
+          seed,
+          tuple(settings),
+          workdir.absolute() / place,
+          model=row.model,
+          protocol=row.protocol,
+        )
         job = jobs.get(place, job)
         asked = dict.fromkeys((*job.flags, *table.flags))
         jobs[place] = dataclasses.replace(job, flags=tuple(asked))

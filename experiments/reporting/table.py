@@ -19,6 +19,7 @@ class Row:
     note: what a reader of the figure must know.
     sizes: of a sweep at which it can be trained; the small ones are on embedded data.
     model: a method without training that stands in this row; `config` then names the data alone.
+    protocol: that this method is scored under; empty: the configuration's.
   """
 
   label: str
@@ -27,6 +28,7 @@ class Row:
   note: str = ""
   sizes: tuple[str, ...] = ALL
   model: str = ""
+  protocol: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

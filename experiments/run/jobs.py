@@ -40,6 +40,7 @@ class Job:
     folder: its run folder.
     model: a method that needs no training and is scored on the configuration's data instead.
     flags: further ones of the evaluation.
+    protocol: of the evaluation; empty: the configuration's.
   """
 
   config: str
@@ -48,6 +49,7 @@ class Job:
   folder: Path
   model: str = ""
   flags: tuple[str, ...] = ()
+  protocol: str = ""
 
   @property
   def train(self) -> list[str]:
@@ -60,7 +62,7 @@ class Job:
     own = [f"--model={self.model or self.folder}", "--temporal", *self.flags]
     if self.model:
       own += [f"--config={self.config}", *self.settings]
-    if (protocol := flags.load(self.config).eval.protocol) != "plain":
+    if (protocol := self.protocol or flags.load(self.config).eval.protocol) != "plain":
       own.append(f"--protocol={protocol}")
     own += ["--classic=input,auto_gain", f"--out={out}"]
     return ["-m", "experiments.evaluate", *own]

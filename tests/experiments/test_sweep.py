@@ -129,8 +129,10 @@ def test_a_row_without_that_size_is_left_out_and_named(tmp_path, capsys):
 
 
 def test_methods_without_training_are_scored_once_and_what_cannot_be_had_not_at_all(tmp_path):
-  chosen = {name: tables.TABLES[name] for name in ("temporal", "phone")}
-  planned = {str(job): job for job in sweep.plan(chosen, tmp_path, seeds=2, size="full")}
+  chosen = {name: tables.TABLES[name] for name in ("temporal", "phone", "raw_stills")}
+  jobs_of_all = sweep.plan(chosen, tmp_path, seeds=2, size="full")
+  planned = {str(job): job for job in reversed(jobs_of_all)}
+  assert len({job.folder for job in jobs_of_all}) == len(jobs_of_all)
   rows = json.loads((tmp_path / "temporal" / "table.json").read_text())["rows"]
   assert rows["sid"]["runs"] == {}
   assert list(rows["vbm4d"]["runs"]) == ["0"]
@@ -142,6 +144,8 @@ def test_methods_without_training_are_scored_once_and_what_cannot_be_had_not_at_
   )
   assert "--protocol=frame5" in line
   assert "--model=lime" in jobs.launch_command(planned["lime seed 0"])
+  scaled = next(job for job in jobs_of_all if job.protocol)
+  assert "--protocol=gt_mean_sid" in jobs.launch_command(scaled)
 
 
 @pytest.mark.parametrize(
