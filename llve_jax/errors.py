@@ -6,6 +6,13 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+_EXHAUSTED = "RESOURCE_EXHAUSTED"  # how XLA begins to say that a device has no more memory
+_LESS_MEMORY = (
+  "out of memory: enhance takes less with a smaller --tile or --batch; training with a smaller "
+  "data.batch or data.crop, train.accumulate=N (a batch in N parts), model.kwargs.remat=True, or "
+  "more devices"
+)
+
 
 class UserError(ValueError):
   """Bad input. The message names the file, what was expected, what was found and what to do."""
@@ -28,6 +35,12 @@ def run_main(
       main(argv)
     except UserError as error:
       _fail(error)
+    except (MemoryError, RuntimeError) as error:
+      if not isinstance(error, MemoryError) and _EXHAUSTED not in str(error):
+        raise
+      _fail(
+        UserError(f"{_LESS_MEMORY} ({str(error).splitlines()[0] if str(error) else 'no more'})")
+      )
 
   def parse(argv: list[str]) -> Any:
     try:

@@ -32,3 +32,24 @@ def test_a_bug_keeps_its_traceback() -> None:
   """)
   assert done.returncode == 1
   assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+  ("error", "code", "told"),
+  [
+    ('RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\\nmore")', 2, "9 bytes"),
+    ("MemoryError()", 2, "data.batch"),
+    ('RuntimeError("INTERNAL: bug")', 1, "Traceback"),
+  ],
+)
+def test_a_device_that_is_full_says_what_to_lower(error: str, code: int, told: str) -> None:
+  done = run(f"""
+    def fail(argv):
+      raise {error}
+    run_main(fail)
+  """)
+  assert done.returncode == code
+  assert told in done.stderr
+  if code == 2:
+    assert done.stderr.startswith("error: out of memory: enhance takes less with a smaller --tile")
+    assert done.stderr.count("\n") == 1
