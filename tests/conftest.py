@@ -1,4 +1,4 @@
-"""Every test sees eight CPU devices, strict promotion and one shared compilation cache."""
+"""Every test sees eight CPU devices, strict promotion of types and ranks, one compilation cache."""
 
 import fcntl
 import os
@@ -31,6 +31,7 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Files and folders all of whose tests are marked slow: they train, export, build data sets or start
 # processes. Single tests are marked where they are. `make test` prints the slowest.

@@ -1,24 +1,13 @@
-"""VGG networks for tests: narrow ones with random weights, and the real first blocks.
-
-Arrays of this room meet at one rank: what NumPy's rule would widen raises.
-"""
+"""VGG networks for tests: narrow ones with random weights, and the real first blocks."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from llve_jax.io.vgg19 import VGG19_WIDTHS, load_vgg19
 from llve_jax.io.weights import VGG16_WIDTHS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def explicit_ranks() -> Iterator[None]:
-  with jax.numpy_rank_promotion("raise"):
-    yield
 
 
 def network(widths, divisor=8):

@@ -113,7 +113,7 @@ def test_the_norm_follows_the_activation_with_pytorchs_constants():
   found, updated = block.apply(variables, x, True, mutable=["batch_stats"])
 
   padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(np.float64)
-  y = np.zeros((2, 5, 6, 4)) + params["conv"]["bias"]
+  y = np.zeros((2, 5, 6, 4)) + np.asarray(params["conv"]["bias"])
   for p, q in np.ndindex(3, 3):
     y += padded[:, p : p + 5, q : q + 6] @ np.asarray(params["conv"]["kernel"])[p, q]
   y = np.where(y > 0, y, 0.2 * y)
