@@ -15,7 +15,8 @@ from llve_jax.enhance import command
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames
 
-SEEDS = range(*map(int, os.environ.get("LLVE_FUZZ", "0,100").split(",")))
+FOUND = [1869, 3183, 3816]  # seeds with which there were tracebacks
+SEEDS = [*range(*map(int, os.environ.get("LLVE_FUZZ", "0,101").split(","))), *FOUND]
 SIZES = [(1, 1), (2, 2), (3, 5), (17, 9), (64, 48), (33, 64), (128, 72)]
 KINDS = [
   *((".mp4", "libx264", "yuv444p"), (".mkv", "libx264", "yuv444p"), (".ts", "libx264", "yuv444p")),

@@ -9,6 +9,7 @@ import numpy as np
 from llve_jax.io.video.rational import fraction
 
 _HOLE = 0.02  # seconds by which sound may be late or early before silence fills the hole
+_LONGEST_HOLE = 3600  # seconds; a stamp that is later is a damaged one
 _BITS = 96_000  # a second and channel
 _RATES = {"libopus": (48000, 24000, 16000, 12000, 8000)}
 _MOST_CHANNELS = 8
@@ -66,7 +67,7 @@ class EncodedSound:
       time = frame.pts * (fraction(frame.time_base) or 0) if frame.pts is not None else None
       frame.pts = None
       late = 0 if time is None else round(float(time) * self._rate) - self._place
-      if late > _HOLE * self._rate:
+      if _HOLE * self._rate < late < _LONGEST_HOLE * self._rate:
         made += self._silence(late)
       elif late < -_HOLE * self._rate and -late >= frame.samples * self._rate // frame.sample_rate:
         continue
@@ -86,17 +87,20 @@ class EncodedSound:
     return before + list(self._resampler.resample(frame))
 
   def _silence(self, samples: int) -> list[Any]:
-    context = self.output.codec_context
-    frame = av.AudioFrame(context.format, context.layout, samples)
-    frame.sample_rate = self._rate
-    for plane in frame.planes:
-      np.frombuffer(memoryview(plane), np.uint8)[:] = 0
-    return self._encode([frame])
+    context, made = self.output.codec_context, []
+    for start in range(0, samples, self._rate):  # a second at a time, however long it is
+      frame = av.AudioFrame(context.format, context.layout, min(self._rate, samples - start))
+      frame.sample_rate = self._rate
+      for plane in frame.planes:
+        np.frombuffer(memoryview(plane), np.uint8)[:] = 0
+      made += self._encode([frame])
+    return made
 
   def _encode(self, frames: list[Any]) -> list[Any]:
     made = []
     for frame in frames:
-      frame.pts = None
+      # Of silence, and of sound that changed its form, units of time differ; the queue takes one.
+      frame.pts, frame.time_base = None, Fraction(1, self._rate)
       self._place += frame.samples
       self._fifo.write(frame)
       made += self._drain()

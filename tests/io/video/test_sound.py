@@ -1,0 +1,38 @@
+"""Sound that is encoded anew, whatever form its frames have."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from llve_jax.io.video.sound import EncodedSound
+
+
+def tone(form: str, layout: str, rate: int, samples: int, start: float) -> av.AudioFrame:
+  frame = av.AudioFrame(form, layout, samples)
+  frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+  frame.pts = round(start * rate)
+  for plane in frame.planes:
+    np.frombuffer(memoryview(plane), np.uint8)[:] = 0
+  return frame
+
+
+def test_sound_may_change_its_form_and_have_holes(make_clip, odd_frames, tmp_path):
+  path = make_clip(tmp_path / "in.mp4", odd_frames)
+  with av.open(str(path)) as source, av.open(str(tmp_path / "out.mkv"), "w") as out:
+    sound = EncodedSound(out, source.streams.audio[0], "aac")
+    out.start_encoding()
+    frames = [
+      tone("fltp", "mono", 48000, 4800, 0.0),
+      tone("s16", "stereo", 44100, 4410, 0.1),
+      tone("s16", "stereo", 44100, 4410, 0.5),  # behind a hole
+      tone("fltp", "mono", 48000, 4800, 0.6),
+      tone("fltp", "mono", 48000, 4800, 2.2),  # one of more than a second
+      tone("fltp", "mono", 48000, 4800, 1e6),  # a damaged stamp
+    ]
+    for frame in frames:
+      out.mux(sound._encoded([frame]))
+    out.mux(sound.finish())
+  with av.open(str(tmp_path / "out.mkv")) as made:
+    ends = [frame.time + frame.samples / frame.sample_rate for frame in made.decode(audio=0)]
+  assert abs(ends[-1] - 2.4) < 0.05
