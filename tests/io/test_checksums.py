@@ -78,3 +78,37 @@ def test_set_aside_names_do_not_collide(tmp_path: Path) -> None:
     names.append(checksums.set_aside(tmp_path / "7").name)
   assert names == ["7.corrupt", "7.corrupt.2", "7.corrupt.3"]
   assert (tmp_path / "7.corrupt.2" / "1").exists()
+
+
+@pytest.mark.parametrize("stopped", [1, 2, 3])
+def test_a_replacement_that_is_cut_short_is_no_fault(
+  stopped: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """Three files are written: the list of both contents, the file, the list of the new one."""
+  whole, count = checksums._written, 0
+
+  def written(path: Path) -> object:
+    nonlocal count
+    count += 1
+    if count == stopped:
+      raise KeyboardInterrupt
+    return whole(path)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(checksums, "_written", written)
+    with pytest.raises(KeyboardInterrupt):
+      checksums.replace(folder, "note", b"another text")
+  assert checksums.fault(folder) == ""
+  checksums.replace(folder, "note", b"the third")
+  assert checksums.fault(folder) == ""
+  assert json.loads((folder / "manifest.json").read_text())["files"]["note"].keys() == {
+    "bytes",
+    "crc32",
+  }
+  (folder / "note").write_text("text")
+  assert "note" in checksums.fault(folder)
+
+
+def test_without_a_manifest_a_replacement_makes_none(tmp_path: Path) -> None:
+  checksums.replace(tmp_path, "note", b"text")
+  assert [path.name for path in tmp_path.iterdir()] == ["note"]
