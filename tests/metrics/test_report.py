@@ -160,7 +160,7 @@ def test_a_clip_score_that_one_clip_lacks_is_no_column():
 def test_every_protocol_names_itself_in_the_header_of_its_table():
   for name, protocol in protocols.PROTOCOLS.items():
     report = Report(protocol, "net")
-    report.add("net", "a", ["0"], {"psnr": np.array([1.0]), "ssim": np.array([0.0])})
+    report.add("net", "a", ["0"], {metric: np.array([1.0]) for metric in protocol.metrics})
     lines = report.table().splitlines()
     assert lines[0].startswith(f"# {name}: ")
     assert lines[1].endswith(f"(protocol: {name})")
