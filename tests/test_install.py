@@ -78,7 +78,7 @@ def test_no_part_of_it_wants_a_package_that_was_not_asked_for(python: Path, tmp_
   """Every module imports, but for those that need an extra and say so."""
   program = """
 import importlib, pkgutil, llve_jax
-extras = ("llve_jax.export.saved_model_runner",)
+extras = ("llve_jax.export.saved_model_runner", "llve_jax.demo.page")
 for module in pkgutil.walk_packages(llve_jax.__path__, "llve_jax."):
   if not module.name.endswith("__main__") and module.name not in extras:
     importlib.import_module(module.name)

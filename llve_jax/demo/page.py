@@ -1,4 +1,4 @@
-"""The page: what one sees, and what a button does."""
+"""The page: what one sees, and what a button does. Needs the extra [demo]."""
 
 import dataclasses
 import os
