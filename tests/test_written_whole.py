@@ -143,6 +143,7 @@ ELSEWHERE = {
   "experiments/run/jobs.py": "logs of processes, which grow",
   "experiments/run/on_slices.py": "in a temporary folder",
   "experiments/benchmarks/kill.py": "a log of a process",
+  "experiments/benchmarks/page_load.py": "in a temporary folder",
   "experiments/benchmarks/pass_through.py": "in a temporary folder",
   "experiments/benchmarks/read.py": "in a temporary folder",
 }

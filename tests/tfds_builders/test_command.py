@@ -39,8 +39,11 @@ def everything(root):
     test_sdsd.write(root / "sdsd", config)
   test_sid.shoot(root / "sid", shape=(208, 216))
   test_sid.shoot(root / "sid", "Fuji", shape=(516, 516), cfa=XTRANS)
-  test_smoid.clips(root / "smoid")
+  name, *_ = test_smoid.clips(root / "smoid")
   test_smoid.clips(root / "smoid", folders=("train_he", "gt_he"))
+  (root / "smoid" / "customized_list").write_text(
+    f"{name} 0_data/gt/{name}.npy 0_data/train/{name}.npy\n"
+  )
   test_smid.everything(root / "smid")
   test_turntable_pairs.prepared(root / "turntable_pairs")
   test_unpaired_images.everything(root / "unpaired_images")
