@@ -21,8 +21,9 @@ say "Data: real clips, made dark ($(date +%T))"
 run tfds build tfds_builders/dark_clips --config=holdout_carphone --data_dir="$out/data" >"$out/build.log" 2>&1 ||
   { tail -n 30 "$out/build.log" >&2; exit 1; }
 
-say "Train: U-Net, WGAN-GP critic, VGG-16 and CoBi losses ($(date +%T))"
-run python -m experiments.train --config=experiments/configs/turntable_gan.py:quick \
+say "Train: a small network that remembers ($(date +%T))"
+run python -m experiments.train --config=experiments/configs/recurrent_unet.py:quick \
+  --config.train.steps=180 --config.eval.every=90 --config.train.save_every=90 \
   --config.data.dir="$out/data" --workdir="$out/run"
 
 say "Evaluate on a clip that training never saw ($(date +%T))"
@@ -48,6 +49,6 @@ cat <<EOF
 
 Next: your own video   .venv/bin/python -m llve_jax.enhance IN.mp4 OUT.mp4
       learning curves  .venv/bin/tensorboard --logdir=$out/run/tensorboard
-      the real size    .venv/bin/python -m experiments.train --config=experiments/configs/turntable_gan.py \\
-                         --config.data.name=dark_clips --config.data.crop=160 --config.data.dir=$out/data --workdir=DIR
+      the real size    .venv/bin/python -m experiments.train --config=experiments/configs/recurrent_unet.py \\
+                         --config.data.name=dark_clips --config.data.crop=128 --config.data.dir=$out/data --workdir=DIR
 EOF
