@@ -1,5 +1,6 @@
 """The page behind a door: this machine alone, or with a password; no request beyond its host."""
 
+import contextlib
 import hmac
 import os
 import shutil
@@ -146,17 +147,18 @@ async def _refuse(send: Send, code: int, text: str) -> None:
 def sweep(folder: Path, minutes: float, now: float | None = None) -> list[Path]:
   """Removes the files below a folder that are older than so many minutes; returns which."""
   now = time.time() if now is None else now
+  before = now - 60 * minutes
   removed = []
-  for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
-    try:
-      if path.is_dir() and not path.is_symlink():
-        if now - path.stat().st_mtime > 60 * minutes and not any(path.iterdir()):
-          path.rmdir()
-      elif now - path.lstat().st_mtime > 60 * minutes:
-        path.unlink()
-        removed.append(path)
-    except OSError:
-      continue  # removed or filled meanwhile
+  # From the inside to the outside; what is removed or filled meanwhile is passed over.
+  for place, _, names in os.walk(folder, topdown=False):
+    for path in (Path(place, name) for name in names):
+      with contextlib.suppress(OSError):
+        if path.lstat().st_mtime < before:
+          path.unlink()
+          removed.append(path)
+    with contextlib.suppress(OSError):
+      if Path(place) != folder and os.stat(place).st_mtime < before:
+        os.rmdir(place)  # refuses one that holds something
   return removed
 
 

@@ -90,3 +90,21 @@ def test_a_grey_picture_of_sixteen_bits_is_a_picture(tmp_path: Path) -> None:
   path = tmp_path / "deep.png"
   write_image(path, np.zeros((4, 5, 3), np.uint16))
   assert limits.check_content(path, Limits()) == "picture"
+
+
+def test_what_is_removed_meanwhile_does_not_count(
+  tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """A folder goes while another visitor's room is looked for."""
+  for name in ("a", "b"):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "film").write_bytes(bytes(1_000_000))
+  seen = limits.os.scandir
+
+  def scandir(path: str) -> object:
+    if str(path) == str(tmp_path / "a"):
+      raise FileNotFoundError(path)
+    return seen(path)
+
+  monkeypatch.setattr(limits.os, "scandir", scandir)
+  assert limits.disk_used(tmp_path) == pytest.approx(0.001)
