@@ -203,3 +203,11 @@ def test_every_data_set_is_there(command: Command) -> None:
     assert flag in ("--config", "--data_dir", "--manual_dir", "--file_format", "--version"), word
     if flag == "--config" and not value.startswith("{"):
       assert value in configs
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_links_to_is_there(document: Path) -> None:
+  text = document.read_text(encoding="utf-8")
+  for target in re.findall(r"\]\(([^)#]+)", text):
+    if not target.startswith(("http:", "https:")):
+      assert (document.parent / target).exists(), target
