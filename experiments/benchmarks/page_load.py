@@ -40,6 +40,7 @@ from llve_jax.io.video import write_video
 _MINUTES = flags.DEFINE_float("minutes", 10.0, "How long.", lower_bound=0.1)
 _VISITORS = flags.DEFINE_integer("visitors", 50, "How many at once.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of what they send.")
+_SHORT = ("--max_keep=0.5", "--max_minutes=0.5")
 _CALM = 60.0  # seconds that a visitor waits for an answer of the page itself
 
 
@@ -177,7 +178,7 @@ def main(argv: list[str]) -> None:
     (folder / "page").mkdir()
     with open(folder / "log", "w+") as log:
       process = subprocess.Popen(
-        [sys.executable, "-m", "llve_jax.demo", "--port=0", "--model=gamma", "--max_keep=0.5"],
+        [sys.executable, "-m", "llve_jax.demo", "--port=0", "--model=gamma", *_SHORT],
         env={**os.environ, "TMPDIR": str(folder / "page"), "PYTHONUNBUFFERED": "1"},
         stdout=log,
         stderr=subprocess.STDOUT,

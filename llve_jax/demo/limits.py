@@ -32,7 +32,7 @@ class Limits:
   megabytes: float = 200.0
   seconds: float = 120.0
   megapixels: float = 34.0
-  minutes: float = 20.0
+  minutes: float = 10.0
   waiting: float = 8
   memory: float = 8.0
   disk: float = 4.0
@@ -43,6 +43,11 @@ class Limits:
       value = getattr(self, field.name)
       if not value > 0:
         raise UserError(f"--max_{field.name}={value}: expected a number above 0")
+    if self.keep < self.minutes:
+      raise UserError(
+        f"--max_keep={self.keep:g}: files would be removed while they are worked on; expected at "
+        f"least --max_minutes={self.minutes:g}"
+      )
 
 
 def suffix_of(name: str) -> str:

@@ -40,6 +40,11 @@ class Visitors:
     self.waiting[visitor] = event = threading.Event()
     return event
 
+  def go(self, visitor: str, wish: threading.Event) -> None:
+    """It is fulfilled; a later one of the same visitor stays."""
+    if self.waiting.get(visitor) is wish:
+      del self.waiting[visitor]
+
   def give_up(self, visitor: str) -> None:
     """Cancels what the visitor waits for; nothing if nothing."""
     if event := self.waiting.pop(visitor, None):
@@ -101,6 +106,8 @@ class Desk:
     except UserError as error:
       shutil.rmtree(place, ignore_errors=True)
       yield _only(shown.error(str(error)))
+    finally:
+      self._visitors.go(str(request.session_hash), cancelled)
 
   def _taken(self, upload: str | None, place: Path) -> Path:
     """The upload under a name of our own, in a folder of its own."""
@@ -115,6 +122,7 @@ class Desk:
       os.link(upload, source)
     except OSError:
       shutil.copyfile(upload, source)
+    os.utime(source)  # from now on it is kept, however long it waited
     return source
 
 

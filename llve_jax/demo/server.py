@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from llve_jax.demo.limits import Limits, check_room
+from llve_jax.enhance.screen import LOOPBACK, named
 from llve_jax.errors import UserError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+__all__ = ["LOOPBACK", "Door", "checker", "passwords", "sweep", "sweep_now_and_then"]
+
 _SMALL = 2**20  # bytes of a request that is no upload
 _HEADERS = {
   # Everything comes from here, so nobody else learns that somebody looks at something.
@@ -114,8 +116,7 @@ class Door:
   def _refusal(
     self, scope: Scope, headers: dict[str, str], uploading: bool
   ) -> tuple[int, str] | None:
-    host = headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-    if self._hosts is not None and host not in self._hosts:
+    if self._hosts is not None and named(headers.get("host", "")) not in self._hosts:
       return 403, "This page is for the machine that it runs on."
     if scope["method"] not in ("POST", "PUT", "PATCH"):
       return None

@@ -18,7 +18,7 @@ from llve_jax.demo.job import Job, Result, do
 from llve_jax.demo.limits import Limits
 from llve_jax.errors import UserError
 
-_POLL = 0.1
+_POLL = 0.25  # seconds between two looks at the work
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -88,6 +88,7 @@ class Worker:
           if what == "progress":
             first = first if done else time.monotonic()
             done, total = told
+            yield Progress(done, total, seconds, time.monotonic() - first)
             continue
           finished = True
           if what == "refused":

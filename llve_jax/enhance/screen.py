@@ -11,6 +11,7 @@ import cv2
 from llve_jax.errors import UserError
 from llve_jax.shapes import Frame8
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # names of this machine, for itself
 _QUALITY = 90
 _PAGE = b"""<!doctype html><title>llve</title><style>body{margin:0;background:#000}
 img{width:100vw;height:100vh;object-fit:contain}</style><img src="/stream" alt="before, after">
@@ -78,12 +79,19 @@ class Screen:
       return (self._number, self._jpeg) if self._number > number else None
 
 
+def named(host: str) -> str:
+  """The name in a Host header, without its port."""
+  return (host if host.endswith("]") else host.rsplit(":", 1)[0]).strip("[]")
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
   shown: "Screen"
 
   def do_GET(self) -> None:
-    """The page, or the pictures of it."""
-    if self.path == "/":
+    """The page, or the pictures of it; under no name that somebody else has made lead here."""
+    if named(self.headers.get("Host", "")) not in LOOPBACK:
+      self.send_error(403)
+    elif self.path == "/":
       self._answer("text/html", _PAGE)
     elif self.path == "/stream":
       with contextlib.suppress(OSError):  # whoever looked has gone

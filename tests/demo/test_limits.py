@@ -108,3 +108,9 @@ def test_what_is_removed_meanwhile_does_not_count(
 
   monkeypatch.setattr(limits.os, "scandir", scandir)
   assert limits.disk_used(tmp_path) == pytest.approx(0.001)
+
+
+def test_nothing_is_removed_while_it_is_worked_on() -> None:
+  assert Limits(keep=5.0, minutes=5.0).keep == 5.0
+  with pytest.raises(UserError, match=r"--max_keep=5: .* at least --max_minutes=6"):
+    Limits(keep=5.0, minutes=6.0)

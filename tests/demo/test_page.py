@@ -117,6 +117,16 @@ def test_where_files_cannot_be_linked_they_are_copied(
   assert not worker.jobs[0].source.samefile(dark_picture)
 
 
+def test_a_file_that_waited_is_kept_from_now_on(dark_picture: Path, tmp_path: Path) -> None:
+  upload = tmp_path / "upload.png"
+  upload.write_bytes(dark_picture.read_bytes())
+  os.utime(upload, (1e9, 1e9))
+  at, worker = desk(tmp_path)
+  shows(at, str(upload))
+  assert worker.jobs[0].source.stat().st_mtime > 1.5e9
+  assert not at._visitors.waiting  # whose wish is fulfilled waits no more
+
+
 def test_the_sample_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
   made = []
 

@@ -93,12 +93,14 @@ def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
 @needs_libtpu
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_real_plans_of_pods(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+  ("name", "slices"), [("zero_dce", ["v5e:2x4", "v5e:16x16"]), ("sci", ["v5e:16x16"])]
+)
+def test_real_plans_of_pods(name: str, slices: list[str], tmp_path: Path) -> None:
   """A batch of 256 on 8 and on 256 chips; docs/PLAN.md has more."""
-  slices = ["v5e:2x4", "v5e:16x16"]
   file = tmp_path / "plan.json"
   done = command(
-    f"--config={CONFIGS}/zero_dce.py:pod",
+    f"--config={CONFIGS}/{name}.py:pod",
     "--config.data.crop=64",  # a fraction of the compiler's time
     f"--topology={','.join(slices)}",
     f"--json={file}",
