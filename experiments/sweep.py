@@ -37,6 +37,7 @@ from experiments.run.flags import check as check_flags
 from experiments.run.jobs import Job, launch_command, run_all
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
+from llve_jax.stopping import on_termination
 
 CONFIGS = Path(__file__).parent / "configs"
 DATA_DIRS = ("--config.data.dir=", "--config.test_data.dir=")
@@ -168,7 +169,7 @@ def main(argv: Sequence[str], settings: Sequence[str] = ()) -> None:
         check_flags(["", f"--config={job.config}", *job.settings])
         print(launch_command(job))
     return
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so children stop, too
+  on_termination(lambda: sys.exit(128 + signal.SIGTERM))  # so children stop, too
   try:
     failed = run_all(jobs, at_once=values.jobs)
   except KeyboardInterrupt:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EVERYBODY = {"shapes", "errors"}
+EVERYBODY = {"shapes", "errors", "stopping"}
 ALLOWED = {
   "shapes": set(),
   "errors": set(),
+  "stopping": set(),
   "ops": set(),
   "job": set(),
   "io": {"ops", "job"},  # job: what several processes find in a folder is agreed on

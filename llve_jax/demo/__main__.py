@@ -9,7 +9,6 @@ removed after --max_keep minutes and when the page ends.
 
 import importlib.util
 import os
-import signal
 import socket
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from absl import flags
 from llve_jax.demo.limits import Limits
 from llve_jax.errors import UserError, run_main
 from llve_jax.methods.classic import CLASSIC
+from llve_jax.stopping import on_termination
 from llve_jax.zoo import shipped
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.")
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> None:
       f"--host={_HOST.value}: others can reach it, so it wants a --password_file=FILE with lines "
       "of NAME:PASSWORD; leave --host out for this machine alone"
     )
-  signal.signal(signal.SIGTERM, _stop)
+  on_termination()
   with (
     _bound(_HOST.value, _PORT.value) as listening,
     tempfile.TemporaryDirectory(prefix="llve_demo_", ignore_cleanup_errors=True) as folder,
@@ -155,10 +155,6 @@ def _bound(host: str, port: int) -> socket.socket:
       "there? Take another --port"
     ) from error
   return made
-
-
-def _stop(*_: object) -> None:
-  raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ depend on the length. Frames larger than --tile are run in overlapping pieces.
 """
 
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.video.live import is_live
 from llve_jax.io.video.plan import SOUND
+from llve_jax.stopping import on_termination
 from llve_jax.zoo.shipped import DEFAULT
 
 _MODEL = flags.DEFINE_string("model", DEFAULT, methods.HELP)
@@ -114,7 +114,7 @@ _OVERWRITE = flags.DEFINE_bool(
 def main(argv: Sequence[str]) -> None:
   """Reads the command line."""
   logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
-  signal.signal(signal.SIGTERM, many.stop)
+  on_termination()
   is_shown = _SHOW.value or argv[2:] == ["-"] or any(map(is_live, argv[1:]))
   asked = _shown(argv[1:]) if is_shown else many.plan(argv[1:])
   options: dict[str, Any] = {

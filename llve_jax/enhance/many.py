@@ -9,7 +9,6 @@ import dataclasses
 import glob
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.images import PICTURE_SUFFIXES, WRITTEN_SUFFIXES
 from llve_jax.io.video import VIDEO_SUFFIXES
 from llve_jax.io.video.containers import OUTPUT_FORMATS
+from llve_jax.stopping import on_termination
 
 _KNOWN = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
 
@@ -163,7 +163,7 @@ def run(
   # Not forked: XLA's threads do not survive that.
   context = multiprocessing.get_context("spawn")
   pool = concurrent.futures.ProcessPoolExecutor(
-    min(at_once, len(waiting)), mp_context=context, initializer=_interruptible
+    min(at_once, len(waiting)), mp_context=context, initializer=on_termination
   )
   try:
     running = {pool.submit(do, job, dict(options)): job for job in waiting}
@@ -177,15 +177,6 @@ def run(
   finally:
     pool.shutdown(wait=True, cancel_futures=True)
   return outcome
-
-
-def stop(*_: Any) -> None:
-  """For a signal: lets a terminated run clear its temporary files away, as an interrupted one."""
-  raise KeyboardInterrupt
-
-
-def _interruptible() -> None:
-  signal.signal(signal.SIGTERM, stop)
 
 
 def do(job: Job, options: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,6 @@ Look at OUT/contact_sheet.html afterwards; OUT/manifest.jsonl says what became o
 again to go on after a stop: scenes that are complete are not done twice.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.prepare import command
 from llve_jax.prepare.crop import GRIDS
 from llve_jax.prepare.settings import DENOISERS, MATCHES, ON_ERROR, Settings
+from llve_jax.stopping import on_termination
 
 _SHOOT = flags.DEFINE_string("shoot", None, "Folder of the scenes, or one scene.")
 _OUT = flags.DEFINE_string("out", None, "Folder to write.")
@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> None:
     raise UserError("give one of --beam_splitter and --static")
   mode = "beam_splitter" if _BEAM_SPLITTER.value else "static" if _STATIC.value else "turntable"
   values: dict[str, Any] = {flag.name: flag.value for flag in _VALUES}
-  signal.signal(signal.SIGTERM, _stop)
+  on_termination()
   try:
     prepared = command.run(
       _SHOOT.value,
@@ -104,11 +104,6 @@ def main(argv: Sequence[str]) -> None:
     print("stopped; run the same command again to go on", file=sys.stderr)
     sys.exit(130)
   print(prepared)
-
-
-def _stop(*_: Any) -> None:
-  """Lets a terminated run clear its temporary files away, as an interrupted one does."""
-  raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 
 from llve_jax.errors import UserError
+from llve_jax.stopping import on_termination
 
 _PATIENCE = 20.0  # seconds for a worker's clean-up
 _is_working = False  # in a worker: whether it has something to clean up
@@ -70,11 +71,11 @@ def _interrupts_ignored() -> Iterator[None]:
 def _begin() -> None:
   """In a new worker: the parent decides when to stop, and cores are shared out by process."""
   signal.signal(signal.SIGINT, signal.SIG_IGN)
-  signal.signal(signal.SIGTERM, _stop)
+  on_termination(_stop)
   cv2.setNumThreads(1)
 
 
-def _stop(*_: Any) -> None:
+def _stop() -> None:
   signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off the clean-up
   if not _is_working:
     os._exit(1)
