@@ -99,7 +99,7 @@ def test_cobi_gradient_equals_finite_differences_of_the_formula(argument):
       around.append(naive_cobi(*moved)[0])
     expected[index] = (around[0] - around[1]) / (2 * step)
   arrays = [jnp.asarray(x, jnp.float32) for x in inputs]
-  found = jax.grad(lambda p, q: cobi(p, q, block=6)[0], argnums=argument)(*arrays)
+  found = jax.jit(jax.grad(lambda p, q: cobi(p, q, block=6)[0], argnums=argument))(*arrays)
   np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=1e-4)
 
 
@@ -156,7 +156,7 @@ def test_cx_gradient_equals_finite_differences():
   def value(p):
     return -np.log(softmax_rows(cosine_table(p[0], target[0]), 1e-5, 0.5).max(0).mean())
 
-  found = jax.grad(lambda p: cx(p, jnp.asarray(target), block=5)[0])(jnp.asarray(pred))
+  found = jax.jit(jax.grad(lambda p: cx(p, jnp.asarray(target), block=5)[0]))(jnp.asarray(pred))
   for index in [(0, 0, 0, 0), (0, 1, 2, 3), (0, 2, 3, 4)]:
     step = np.zeros(pred.shape)
     step[index] = 1e-6
@@ -212,7 +212,7 @@ def test_flat_and_empty_maps_have_finite_gradients(loss, fill):
 
 def test_flat_map_is_at_no_distance_from_itself():
   flat = jnp.full((1, 6, 6, 4), 0.3)
-  value, gradient = jax.value_and_grad(lambda p: cobi(p, flat)[0])(flat)
+  value, gradient = jax.jit(jax.value_and_grad(lambda p: cobi(p, flat)[0]))(flat)
   assert value < 1e-6
   assert np.abs(gradient).max() < 1.0  # of rounding noise; 1e5 were its direction taken as real
 

@@ -131,9 +131,9 @@ def test_wrong_fields_are_named(fields, message):
 def test_what_is_rendered_is_encoded_and_has_a_slope_in_the_dark():
   module = KPN(**TINY)
   clip = np.random.default_rng(0).random((1, 4, 8, 8, 3), np.float32)
-  variables = module.init(jax.random.key(0), clip)
-  plain = module.apply(variables, clip)["clip"]
-  shown = module.clone(render=True).apply(variables, clip)["clip"]
+  variables = jax.jit(module.init)(jax.random.key(0), clip)
+  plain = jax.jit(module.apply)(variables, clip)["clip"]
+  shown = jax.jit(module.clone(render=True).apply)(variables, clip)["clip"]
   lit = np.asarray(plain) > 1e-3
   np.testing.assert_allclose(shown[lit], plain[lit] ** (1 / 2.2), rtol=1e-4)
   dark = ~lit

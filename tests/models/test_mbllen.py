@@ -104,10 +104,10 @@ def test_results_are_stretched_outside_of_training_alone():
   module = MBLLEN(features=3, depth=1, width=2, post="released")
   assert module.traits.whole_frame_only
   clip = dark()[None, None]
-  variables = module.init(jax.random.key(0), clip)
-  plain = module.clone(post="none").apply(variables, clip)["clip"]
+  variables = jax.jit(module.init)(jax.random.key(0), clip)
+  plain = jax.jit(module.clone(post="none").apply)(variables, clip)["clip"]
   np.testing.assert_array_equal(module.apply(variables, clip, train=True)["clip"], plain)
   expected = stretch(plain[0], released=True)
-  np.testing.assert_allclose(module.apply(variables, clip)["clip"][0], expected, atol=1e-6)
+  np.testing.assert_allclose(jax.jit(module.apply)(variables, clip)["clip"][0], expected, atol=1e-6)
   with pytest.raises(UserError, match="post is 'no'; expected"):
     module.clone(post="no").traits  # noqa: B018

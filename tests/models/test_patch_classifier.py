@@ -21,7 +21,7 @@ def test_parameter_count_at_its_patch_size():
 def made(**fields):
   module = PatchClassifier(widths=(2, 4), hidden=64, **fields)
   images = np.random.default_rng(0).random((3, 9, 12, 3), dtype=np.float32)
-  return module, module.init(jax.random.key(0), images), images
+  return module, jax.jit(module.init)(jax.random.key(0), images), images
 
 
 def test_equals_the_layer_list_in_tensorflow():
@@ -32,7 +32,9 @@ def test_equals_the_layer_list_in_tensorflow():
     x = tf.nn.max_pool2d(tf.nn.leaky_relu(x, 0.2), 2, 2, "VALID")
   x = tf.reshape(x, (3, -1)) @ params["hidden"]["kernel"] + params["hidden"]["bias"]
   x = tf.nn.leaky_relu(x, 0.2) @ params["logit"]["kernel"] + params["logit"]["bias"]
-  np.testing.assert_allclose(module.apply(variables, images)[:, 0, 0], x.numpy(), atol=1e-5)
+  np.testing.assert_allclose(
+    jax.jit(module.apply)(variables, images)[:, 0, 0], x.numpy(), atol=1e-5
+  )
 
 
 def test_half_of_the_hidden_features_is_dropped_in_training_only():
@@ -75,7 +77,7 @@ def test_other_sizes_are_refused():
 
 def test_bfloat16_is_near_float32():
   module, variables, images = made()
-  fine = module.apply(variables, images)
-  coarse = module.clone(dtype="bfloat16").apply(variables, images)
+  fine = jax.jit(module.apply)(variables, images)
+  coarse = jax.jit(module.clone(dtype="bfloat16").apply)(variables, images)
   assert coarse.dtype == jnp.float32
   assert 1e-5 < np.abs(coarse - fine).max() / np.abs(fine).max() < 0.05

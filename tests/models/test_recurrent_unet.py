@@ -113,8 +113,8 @@ def test_alignment_finds_what_moved():
 def test_neighbours_beyond_the_border_are_never_fetched():
   module = Align(reach=1, keys=2)
   past = np.ones((1, 2, 2, 4), np.float32)
-  variables = module.init(jax.random.key(0), past, past)
-  np.testing.assert_allclose(module.apply(variables, past, past), past, rtol=1e-6)
+  variables = jax.jit(module.init)(jax.random.key(0), past, past)
+  np.testing.assert_allclose(jax.jit(module.apply)(variables, past, past), past, rtol=1e-6)
 
 
 def test_space_to_depth_is_undone():

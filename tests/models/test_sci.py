@@ -37,7 +37,7 @@ def test_black_stays_black(drawn):
   module, frames = SCI(), np.zeros((1, 1, 6, 6, 3), np.float32)
   variables = drawn(module, frames)
   variables["params"]["illumination"]["exit"]["bias"] = np.full(3, -100, np.float32)  # sigmoid: 0
-  result = module.apply(variables, frames)
+  result = jax.jit(module.apply)(variables, frames)
   np.testing.assert_allclose(result["illumination"], DARKEST)
   assert not np.asarray(result["clip"]).any()
 
@@ -178,13 +178,15 @@ def test_training_brightens_dark_frames_without_a_target():
     moved = jax.tree.map(lambda p, g: p - 0.1 * g, variables["params"], gradient)
     return {"params": moved, **new}, cost
 
-  variables, costs = module.init(jax.random.key(0), frames), []
-  before = module.apply(variables, frames)["clip"]
+  variables, costs = jax.jit(module.init)(jax.random.key(0), frames), []
+  before = jax.jit(module.apply)(variables, frames)["clip"]
   for _ in range(60):
     variables, cost = step(variables)
     costs.append(float(cost))
   assert costs[-1] < 0.6 * costs[0]
-  assert module.apply(variables, frames)["clip"].mean() > 2 * before.mean() > 2 * frames.mean()
+  assert (
+    jax.jit(module.apply)(variables, frames)["clip"].mean() > 2 * before.mean() > 2 * frames.mean()
+  )
 
 
 def test_no_stage_is_refused():

@@ -18,7 +18,7 @@ def test_parameter_count_and_score_map(norm, count):
 
 def scores(norm: str, images: np.ndarray, dtype=jnp.float32) -> jax.Array:
   module = TurntableCritic(widths=(4, 8), norm=norm, dtype=dtype)
-  variables = module.init(jax.random.key(0), images)
+  variables = jax.jit(module.init)(jax.random.key(0), images)
   found, _ = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"]))(
     variables, images
   )
@@ -46,7 +46,7 @@ def test_layer_norm_takes_statistics_of_a_whole_sample():
   """Before the first activation each sample has mean 0 and variance 1 over h, w and c."""
   images = random(2, 8, 8, 3)
   module = TurntableCritic(widths=(4,), norm="layer")
-  variables = module.init(jax.random.key(0), images)
+  variables = jax.jit(module.init)(jax.random.key(0), images)
   _, state = module.apply(variables, images, capture_intermediates=True)
   found = state["intermediates"]["LayerNorm_0"]["__call__"][0]
   before = np.asarray(state["intermediates"]["Conv_0"]["__call__"][0], np.float64)

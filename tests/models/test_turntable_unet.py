@@ -118,16 +118,16 @@ def test_sides_that_do_not_divide_are_reflected_and_cropped():
 def test_the_global_residual_adds_the_input():
   module, variables = made()
   clip = np.random.default_rng(1).random((1, 1, 8, 8, 3), dtype=np.float32)
-  alone = module.apply(variables, clip)["clip"]
-  added = module.clone(global_residual=True).apply(variables, clip)["clip"]
+  alone = jax.jit(module.apply)(variables, clip)["clip"]
+  added = jax.jit(module.clone(global_residual=True).apply)(variables, clip)["clip"]
   np.testing.assert_allclose(added, clip + alone, atol=1e-6)
 
 
 def test_each_frame_is_enhanced_by_itself():
   module, variables = made()
   clip = np.random.default_rng(1).random((2, 3, 8, 8, 3), dtype=np.float32)
-  whole = module.apply(variables, clip)["clip"]
-  frame = module.apply(variables, clip[1:, 2:])["clip"]
+  whole = jax.jit(module.apply)(variables, clip)["clip"]
+  frame = jax.jit(module.apply)(variables, clip[1:, 2:])["clip"]
   np.testing.assert_allclose(whole[1:, 2:], frame, atol=1e-6)
 
 

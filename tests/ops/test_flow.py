@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from llve_jax.ops.flow import inside_frame, random_flow, warp
+from llve_jax.ops import flow as flows
+from llve_jax.ops.flow import inside_frame
+
+warp = jax.jit(flows.warp, static_argnames="border")
+random_flow = jax.jit(flows.random_flow, static_argnums=(1, 2), static_argnames="scale")
 
 
 @pytest.fixture

@@ -31,9 +31,8 @@ def test_a_negative_scale_counts_as_zero_like_tensorflows():
   pred = 1 - target
   expected = tf.image.ssim_multiscale(tf.constant(pred), tf.constant(target), 1.0).numpy()
   assert expected == 0
-  value, gradient = jax.value_and_grad(lambda x: ms_ssim(x, jnp.asarray(target)).sum())(
-    jnp.asarray(pred)
-  )
+  slope = jax.jit(jax.value_and_grad(lambda x: ms_ssim(x, jnp.asarray(target)).sum()))
+  value, gradient = slope(jnp.asarray(pred))
   assert value == 0
   assert np.isfinite(gradient).all()
 
@@ -47,7 +46,7 @@ def test_equal_frames_are_at_one_and_flat_ones_have_finite_gradients():
 
 def test_the_maps_are_wangs_factors():
   pred, target = frames((14, 13, 1))
-  both, structure = similarity.ssim_maps(jnp.asarray(pred), jnp.asarray(target))
+  both, structure = jax.jit(similarity.ssim_maps)(jnp.asarray(pred), jnp.asarray(target))
   assert both.shape == structure.shape == (4, 3, 1)
   weights = np.exp(-np.square(np.arange(11) - 5) / 4.5)
   window = np.outer(weights, weights) / weights.sum() ** 2
@@ -67,7 +66,7 @@ def test_blocks_of_windows_are_numpys_sliding_ones(shape):
   x = np.random.default_rng(1).normal(size=shape)
   views = np.lib.stride_tricks.sliding_window_view(x, (11, 11), axis=(-3, -2))
   expected = np.einsum("...ij,i,j", views, similarity.GAUSSIAN, similarity.GAUSSIAN)
-  found = similarity.window_mean(jnp.asarray(x, jnp.float32))
+  found = jax.jit(similarity.window_mean)(jnp.asarray(x, jnp.float32))
   np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -80,7 +79,7 @@ def test_gradient_of_a_lopsided_window_equals_the_matrix_of_the_means():
     for column in range(3):
       part = window[row] * window[column] * np.asarray(weights)
       expected[:, row : row + 3, column : column + 4] += part
-  found = jax.grad(lambda a: jnp.sum(weights * similarity.window_mean(a, window)))(x)
+  found = jax.jit(jax.grad(lambda a: jnp.sum(weights * similarity.window_mean(a, window))))(x)
   np.testing.assert_allclose(found, expected, atol=1e-6)
 
 

@@ -30,7 +30,9 @@ def test_depth_to_space_and_its_gradient_are_tensorflows(rate, channels):
     expected = tf.nn.depth_to_space(watched, rate) if rate > 1 else tf.identity(watched)
     loss = tf.reduce_sum(expected * weight)
   np.testing.assert_array_equal(space.depth_to_space(jnp.asarray(x), rate), expected)
-  slope = jax.grad(lambda x: (space.depth_to_space(x, rate) * weight).sum())(jnp.asarray(x))
+  slope = jax.jit(jax.grad(lambda x: (space.depth_to_space(x, rate) * weight).sum()))(
+    jnp.asarray(x)
+  )
   np.testing.assert_array_equal(slope, tape.gradient(loss, watched))
 
 
@@ -57,10 +59,10 @@ TIES = {
 def test_ties_go_to_the_first_row_by_row(case):
   """By hand; the gradient of the maximum goes there too."""
   values, expected = (np.asarray(each, np.float32)[None, ..., None] for each in TIES[case])
-  pooled, mask = space.max_pool_with_mask(jnp.asarray(values))
+  pooled, mask = jax.jit(space.max_pool_with_mask)(jnp.asarray(values))
   np.testing.assert_array_equal(mask, expected)
   np.testing.assert_array_equal(pooled.ravel(), [values.max()])
-  slope = jax.grad(lambda x: space.max_pool_with_mask(x)[0].sum())(jnp.asarray(values))
+  slope = jax.jit(jax.grad(lambda x: space.max_pool_with_mask(x)[0].sum()))(jnp.asarray(values))
   np.testing.assert_array_equal(slope, expected)
 
 
@@ -88,7 +90,7 @@ def test_unpooling_and_its_gradients_are_tensorflows_scatter(values):
     pooled, mask = space.max_pool_with_mask(x)
     return (space.unpool(y, mask) * weight).sum() + (pooled**2).sum(), (pooled, mask)
 
-  slopes, (pooled, mask) = jax.grad(ours, argnums=(0, 1), has_aux=True)(
+  slopes, (pooled, mask) = jax.jit(jax.grad(ours, argnums=(0, 1), has_aux=True))(
     jnp.asarray(x), jnp.asarray(y)
   )
   np.testing.assert_array_equal(pooled, expected_pooled)
@@ -111,7 +113,7 @@ def test_odd_sides_lose_their_last_row_and_column():
 def test_a_value_that_is_no_number_is_not_lost(place):
   x = random(1, 2, 2, 1)
   x[0, place[0], place[1], 0] = np.nan
-  pooled, mask = space.max_pool_with_mask(jnp.asarray(x))
+  pooled, mask = jax.jit(space.max_pool_with_mask)(jnp.asarray(x))
   assert np.isnan(pooled).all()
   assert mask[0, place[0], place[1], 0] == mask.sum() == 1
 
