@@ -61,14 +61,17 @@ SLOW = (
   "job/test_hosts.py",
   "job/test_interrupt.py",
   "launch",
+  "losses/test_contextual.py",
   "losses/test_loss_contract.py",
   "losses/test_vgg.py",
   "metrics/test_perceptual.py",
   "models",
+  "ops/test_convolution.py",
   "prepare",
   "tfds_builders",
   "train/steps",
   "train/test_loop.py",
+  "zoo/test_import_mbllen.py",
 )
 
 

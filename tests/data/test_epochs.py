@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def _assert_epochs(batches, count):
       assert set(epoch) == set(range(count))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
   count=st.integers(1, 23),

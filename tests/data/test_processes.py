@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from llve_jax.data import pipeline
 from llve_jax.io.images import encode_png
@@ -29,6 +30,7 @@ def _source():
   return [{"low": [i], "high": [i], "clip": str(k).encode(), **fixed} for k, i in enumerate(images)]
 
 
+@pytest.mark.slow
 def test_the_same_batches_from_any_state():
   dataset = pipeline.train_dataset(_source(), **SMALL)
   iterator = pipeline.read_ahead(dataset, 1, processes=2)

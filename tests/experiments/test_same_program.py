@@ -114,6 +114,7 @@ def test_a_plan_is_of_the_very_program_that_runs(
   assert not set(planned(other, monkeypatch)) & set(ran)
 
 
+@pytest.mark.slow
 def test_before_and_after_a_resume_come_the_same_batches(
   data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

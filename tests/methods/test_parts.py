@@ -85,6 +85,7 @@ def test_parts_are_as_one_stream(name: str, size: int, rounded: bool) -> None:
   )
 
 
+@pytest.mark.slow
 def test_a_network_of_the_library_in_tiles() -> None:
   """Each tile has a memory, of a form that the network alone knows."""
   method, _, _ = of_model(

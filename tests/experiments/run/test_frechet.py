@@ -15,6 +15,7 @@ def clip(name: str, frames: int, seed: int) -> EvalClip:
   return EvalClip(name, 0, 25.0, high // 4, high)
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_the_frames_spread_over_each_clip() -> None:
   clips = [clip("a", 3, 0), clip("b", 20, 1)]
   distances = frechet.Distances()
