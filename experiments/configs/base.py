@@ -120,7 +120,7 @@ def darkness() -> ConfigDict:
       "tone": 0.65,
       "tone_gamma": (1.4, 3.6),
       "tone_exposure": (1 / 4, 1.0),
-      "vivid": 0.0,
+      "vivid": (0.0, 0.0),
       "retouched": 0.0,
       "lighten": (1.0, 1.8),
       "contrast": (0.0, 0.5),

@@ -57,7 +57,7 @@ def apply(
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, source in enumerate(bright):
     frame = np.asarray(cv2.LUT(source, developed), np.uint8)
-    light = _toned(frame, toned, day, vivid=darkening.vivid)
+    light = _toned(frame, toned, day, darkening.vivid)
     if night is not None:
       if lit is None or any(lamp.speed != (0.0, 0.0) for lamp in night.lamps):
         lit = _lit(night, shape, index, darkening)
@@ -89,14 +89,16 @@ def exposures(count: int, darkening: Darkening, rng: np.random.Generator) -> Flo
 
 
 def _toned(
-  frame: Frame8, toned: np.ndarray, day: np.ndarray, *, vivid: bool
+  frame: Frame8, toned: np.ndarray, day: np.ndarray, vivid: float
 ) -> Float[np.ndarray, "h w 3"]:
   """Light of a frame under the tone curve `toned`, codes to light; `day` is that of no curve."""
+  gaudy = np.asarray(cv2.LUT(frame, toned), np.float32)
   if not vivid:
-    return np.asarray(cv2.LUT(frame, toned), np.float32)
+    return gaudy
   share = (toned / np.maximum(day, day[1])).astype(np.float32)
   light = np.asarray(cv2.LUT(frame, day), np.float32)
-  return light * cv2.LUT(frame.max(-1), share)[..., None]
+  light *= cv2.LUT(frame.max(-1), share)[..., None]
+  return gaudy + np.float32(vivid) * (light - gaudy)
 
 
 def _lit(

@@ -27,8 +27,9 @@ class Darkening:
     develop: (g, c): the sRGB values of the bright clip get the curve y = x g / (1 + (g - 1) x) and
       contrast, y + c (3 y^2 - 2 y^3 - y), before all else; both sides show it.
     tone: (a, b, g): of the dark side, an sRGB value x in [0, 1] becomes b * (a * x)**g.
-    vivid: only the brightest colour of each pixel does so, and the others keep their ratio to it in
-      linear light, as under less light; else every colour does, which makes the dark clip gaudy.
+    vivid: 1: only the brightest colour of each pixel does so, and the others keep their ratio to it
+      in linear light, as under less light; 0: every colour does, which makes the dark clip gaudy;
+      between: a mean of both.
     exposure: factor on light.
     cast: factors on red, green and blue light that the camera did not balance.
     night: how the scene is lit; None: as the bright clip shows it.
@@ -47,7 +48,7 @@ class Darkening:
 
   develop: tuple[float, float] = (1.0, 0.0)
   tone: Triple = (1.0, 1.0, 1.0)
-  vivid: bool = False
+  vivid: float = 0.0
   exposure: float = 1.0
   cast: Triple = (1.0, 1.0, 1.0)
   night: NightLight | None = None
@@ -75,7 +76,7 @@ def draw(
   tone: float = 0.65,
   tone_gamma: Range = (1.4, 3.6),
   tone_exposure: Range = (1 / 4, 1.0),
-  vivid: float = 0.0,
+  vivid: Range = (0.0, 0.0),
   retouched: float = 0.0,
   lighten: Range = (1.0, 1.8),
   contrast: Range = (0.0, 0.5),
@@ -114,7 +115,7 @@ def draw(
       and half as steep.
     tone_gamma: range of g, uniform.
     tone_exposure: takes the place of `exposure` where there is a tone curve and no night.
-    vivid: of a tone curve by the brightest colour of each pixel, see `Darkening`.
+    vivid: of tone curves, uniform, see `Darkening`.
     retouched: of a bright clip that is made brighter yet, as people like theirs; not at night.
     lighten: how far, uniform in its logarithm: g of `Darkening.develop`.
     contrast: that it gets with it, uniform: c of `Darkening.develop`.
@@ -143,7 +144,7 @@ def draw(
     UserError: a probability outside [0, 1], or an empty range.
   """
   chances = {"untouched": untouched, "night": night, "shade": shade, "tone": tone, "cast": cast}
-  chances |= {"vivid": vivid, "retouched": retouched}
+  chances |= {"retouched": retouched}
   chances |= {"noise": noise, "fixed_noise": fixed_noise, "mosaic": mosaic, "black": black}
   chances |= {"denoise": denoise, "sharpen": sharpen, "drift": drift, "blurred": blurred}
   chances |= {"bars": bars, "graphics": graphics, "jpeg": jpeg, "h264": h264}
@@ -186,7 +187,7 @@ def draw(
   return Darkening(
     develop=developed,
     tone=curve,
-    vivid=curved and float(kind.random()) < vivid,
+    vivid=ranges.uniform(kind, "vivid", vivid) if curved else 0.0,
     exposure=factor,
     cast=_cast(tint, cast * (0.4 if at_night else 1)) if dark else (1.0, 1.0, 1.0),
     night=scene,

@@ -49,11 +49,14 @@ def test_a_vivid_curve_keeps_the_ratios_of_light_and_the_other_does_not():
   light = np.array([_light(code) for code in (200, 120, 60)])
   curve = (1.0, 0.9, 2.0)
   red = _light(255 * 0.9 * (200 / 255) ** 2)
-  vivid, _ = _apply(clip, tone=curve, vivid=True)
+  vivid, _ = _apply(clip, tone=curve, vivid=1.0)
   np.testing.assert_allclose(vivid[0, 0, 0], [_code(red * x / light[0]) for x in light], atol=1)
   plain, _ = _apply(clip, tone=curve)
   np.testing.assert_allclose(plain[0, 0, 0], 255 * 0.9 * (clip[0, 0, 0] / 255) ** 2, atol=1)
   assert plain[0, 0, 0, 2] < vivid[0, 0, 0, 2]
+  between, _ = _apply(clip, tone=curve, vivid=0.25)
+  mixed = [0.75 * _light(x) + 0.25 * _light(y) for x, y in zip(plain[0, 0, 0], vivid[0, 0, 0])]
+  np.testing.assert_allclose(between[0, 0, 0], [_code(each) for each in mixed], atol=1)
 
 
 def _code(light):
