@@ -55,7 +55,9 @@ def test_a_vivid_curve_keeps_the_ratios_of_light_and_the_other_does_not():
   np.testing.assert_allclose(plain[0, 0, 0], 255 * 0.9 * (clip[0, 0, 0] / 255) ** 2, atol=1)
   assert plain[0, 0, 0, 2] < vivid[0, 0, 0, 2]
   between, _ = _apply(clip, tone=curve, vivid=0.25)
-  mixed = [0.75 * _light(x) + 0.25 * _light(y) for x, y in zip(plain[0, 0, 0], vivid[0, 0, 0])]
+  mixed = [
+    0.75 * _light(x) + 0.25 * _light(y) for x, y in zip(plain[0, 0, 0], vivid[0, 0, 0], strict=True)
+  ]
   np.testing.assert_allclose(between[0, 0, 0], [_code(each) for each in mixed], atol=1)
 
 
