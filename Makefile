@@ -11,6 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # The slowest tests, for whoever marks them or makes them faster.
 DURATIONS := --durations=20 --durations-min=5
+# Where Python is told to keep no bytecode, as in many containers, every command would compile JAX
+# and TensorFlow anew: 10 seconds instead of 4.
+unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
 .PHONY: venv quickstart test test-fast lint format lock
