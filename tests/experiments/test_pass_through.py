@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from experiments.benchmarks import pass_through
+from experiments.benchmarks import dark_film, pass_through
 from llve_jax.io.video import write_video
 
 
@@ -17,6 +17,6 @@ def test_both_write_the_same_frames_and_the_tool_loses_nothing(tmp_path):
 
 
 def test_the_clip_that_is_made_is_dark():
-  (frame,) = itertools.islice(pass_through.dark(1), 1)
+  (frame,) = itertools.islice(dark_film.dark(1), 1)
   assert frame.shape == (1080, 1920, 3)
   assert frame.mean() < 80
