@@ -7,6 +7,7 @@ from pathlib import Path
 from llve_jax.errors import UserError
 from llve_jax.export.formats import check_destination, export, known_format
 from llve_jax.export.options import Options, check_choices, parse_size
+from llve_jax.export.parity import Trial
 from llve_jax.export.versions import next_version
 from llve_jax.methods.classic import CLASSIC
 from llve_jax.zoo import shipped, trained
@@ -74,7 +75,7 @@ def run(
       "without this package:",
       *(
         f"  {trial.name}: largest {trial.largest:.1e}, mean {trial.mean:.1e}, "
-        f"PSNR {trial.psnr:.1f} dB"
+        f"PSNR {trial.psnr:.1f} dB{'' if found.counts(trial) else _undecided(trial)}"
         for trial in found.trials
       ),
       *(
@@ -87,3 +88,7 @@ def run(
       ),
     ]
   )
+
+
+def _undecided(trial: Trial) -> str:
+  return f"; not counted, rounding alone moves the network by {trial.rounding:.1e} there"

@@ -39,7 +39,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-  "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET),
+  "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET, litert.ADVICE),
   "onnx": Format(
     onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET, onnx_file.ADVICE
   ),
