@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops import camera as cameras
-from llve_jax.ops import compress, degrade, night_light, night_target, overlay
+from llve_jax.ops import compress, degrade, develop, night_light, night_target, overlay
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.darkening import Darkening
 from llve_jax.ops.frames import to_8_bit
@@ -49,9 +49,7 @@ def apply(
   gains = exposures(len(bright), darkening, rng)
   codes = np.arange(256, dtype=np.float32) / np.float32(255)
   a, b, g = darkening.tone
-  gain, contrast = darkening.develop
-  curve = codes * gain / (1 + (gain - 1) * codes)
-  developed = to_8_bit(curve + contrast * (3 * curve**2 - 2 * curve**3 - curve))
+  developed = to_8_bit(develop.curve(bright, darkening.level, darkening.contrast))
   day, toned = srgb_to_linear(codes), srgb_to_linear(b * (a * codes) ** g).astype(np.float32)
   lit = None
   low, high = np.empty_like(bright), np.empty_like(bright)

@@ -12,8 +12,8 @@ from llve_jax.ops import darken, darkening
 OFF = {
   name: 0.0
   for name in (
-    "untouched", "night", "shade", "tone", "cast", "noise", "mosaic", "black", "denoise", "sharpen",
-    "drift", "blurred", "bars", "graphics", "jpeg", "h264",
+    "untouched", "night", "shade", "tone", "cast", "night_cast", "noise", "mosaic", "black", "denoise",
+    "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264",
     "retouched",
   )
 } | {"vivid": (0.0, 0.0)}  # fmt: skip
@@ -76,7 +76,8 @@ def test_switching_a_stage_off_leaves_the_others(stage):
     fields = {"cast": ("cast",), "drift": ("drift", "flicker"), "blurred": ("blur_length",)}
     fields |= {"bars": ("overlay",), "graphics": ("overlay",), "h264": ("h264_crf", "jpeg")}
     fields |= {"jpeg": ("jpeg",), "tone": ("tone", "vivid", "exposure", "camera")}
-    fields |= {"vivid": ("vivid",), "retouched": ("develop",)}
+    fields |= {"vivid": ("vivid",), "retouched": ("level", "contrast")}
+    fields |= {"night_cast": ("cast",)}
     differing = {key for key in full if full[key] != without[key]}
     assert differing <= set(fields.get(stage, ("camera",)))
     changed += bool(differing)
