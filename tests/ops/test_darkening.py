@@ -12,8 +12,8 @@ from llve_jax.ops import darken, darkening
 OFF = {
   name: 0.0
   for name in (
-    "untouched", "night", "shade", "tone", "cast", "night_cast", "noise", "mosaic", "black", "denoise",
-    "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264",
+    "untouched", "night", "shade", "tone", "cast", "night_cast", "noise", "mosaic", "black",
+    "denoise", "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264",
     "retouched",
   )
 } | {"vivid": (0.0, 0.0)}  # fmt: skip
