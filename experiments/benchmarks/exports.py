@@ -4,12 +4,12 @@
   python -m experiments.benchmarks.exports --networks=kpn --formats=onnx --size=128x96
 
 The tests export all of them with a few channels (`tests/export/test_every_network.py`), which is
-what a machine has time for at every change; this is for once in a release. Weights are random and
-every one of them matters: those that training starts from leave some networks all but without an
-effect, and an export of nothing equals anything. Each export is what `python -m llve_jax.export`
-writes and compares in a fresh process. `onnx` has open sizes, and where that is refused is tried
-again at --size, as `litert` always is. Printed are rows of a table in Markdown, the peak of this
-process's memory behind them.
+what a machine has time for at every change; this is for once in a release. Weights are those that
+training starts from, but for biases and others that start alike: they leave some networks all but
+without an effect, and an export of nothing equals anything. Each export is what `python -m
+llve_jax.export` writes and compares in a fresh process. `onnx` has open sizes, and where that is
+refused is tried again at --size, as `litert` always is. Printed are rows of a table in Markdown,
+the peak of this process's memory behind them.
 """
 
 import resource
@@ -35,23 +35,23 @@ HEAD = (
 )
 
 
-def random_weights(name: str, **kwargs: Any) -> Trained:
-  """A network with random weights, such that the size of what passes stays much the same."""
+def stirred_weights(name: str, **kwargs: Any) -> Trained:
+  """A network with the weights that training starts from, moved where they are all alike."""
   module = models.build(name, **kwargs)
   traits = module.traits
   side = max(traits.stride, traits.least_side)
   clip = np.zeros((1, traits.least_frames, side, side, traits.channels), np.float32)
-  shapes = jax.eval_shape(module.init, jax.random.key(0), clip)
+  initial = jax.jit(module.init)(jax.random.key(0), clip)
   random = np.random.default_rng(0)
 
-  def leaf(path: Any, shape: Any) -> np.ndarray:
-    kind, normal = path[-1].key, random.normal(size=shape.shape).astype(np.float32)
-    if kind in ("scale", "var"):
-      return np.asarray(1 + 0.5 * np.tanh(normal), np.float32)
-    share = np.sqrt(2 / np.prod(shape.shape[:-1])) if normal.ndim > 1 else 0.1
-    return normal * np.float32(share)
+  def leaf(weights: Any) -> np.ndarray:
+    found = np.asarray(weights)
+    if np.std(found) > 0:
+      return found
+    share = np.sqrt(1 / np.prod(found.shape[:-1])) if found.ndim > 1 else 0.1
+    return np.asarray(found + share * np.tanh(random.normal(size=found.shape)), np.float32)
 
-  return Trained(name, kwargs, module, jax.tree_util.tree_map_with_path(leaf, shapes), {})
+  return Trained(name, kwargs, module, jax.tree.map(leaf, initial), {})
 
 
 def rows(network: Trained, format: str, size: str) -> Iterator[str]:
@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
   jax.config.update("jax_platforms", "cpu")
   print(HEAD)
   for name in values.networks:
-    network = random_weights(name)
+    network = stirred_weights(name)
     for format in values.formats:
       for row in rows(network, format, values.size):
         print(row, flush=True)

@@ -4,7 +4,7 @@ from experiments.benchmarks import full_width
 from experiments.run.flags import parse
 from llve_jax.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("standard_promotion")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
 CONFIG = "--config=experiments/configs/zero_dce.py:smoke"
 
 
