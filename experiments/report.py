@@ -18,6 +18,11 @@ shipped network on folders of pairs (low/ and high/) and on night videos without
 from collections.abc import Sequence
 from pathlib import Path
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "workdir", "compare", "votes")  # what follows takes seconds to load
+
 from absl import flags
 
 from llve_jax.errors import UserError, run_main

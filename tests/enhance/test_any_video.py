@@ -123,14 +123,16 @@ def goes_through(folder, seed):
     return
   assert {path.name for path in folder.iterdir()} == {source.name, target.name}
   if harm == "none":
-    is_same(list(read_frames(source)), list(read_frames(target)), target)
+    before, after = list(read_frames(source)), list(read_frames(target))
+    grid = 0.021 if target.suffix != ".avi" else 0.025  # less than a frame late is on time there
+    times = [[frame.time for frame in frames] for frames in (before, after)]
+    assert times[1] == pytest.approx(times[0], abs=grid)
+    if source.suffix != ".gif":  # whose colours are dots
+      look_the_same(before, after)
 
 
-def is_same(before, after, target):
-  """As many frames, at their times, with the same pictures (of some pixels no codec makes much)."""
-  grid = 0.021 if target.suffix != ".avi" else 0.025  # less than a frame late is on time there
-  times = [[frame.time for frame in frames] for frames in (before, after)]
-  assert times[1] == pytest.approx(times[0], abs=grid)
+def look_the_same(before, after):
+  """More than 38 dB of luma; of some pixels no codec makes much."""
   for one, other in zip(before, after, strict=True):
     if min(one.image.shape[:2]) < 8:
       continue
