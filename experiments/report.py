@@ -21,6 +21,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "workdir", "compare", "votes")  # what follows takes seconds to load
+
 from absl import flags
 
 from llve_jax.errors import UserError, run_main

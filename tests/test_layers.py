@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EVERYBODY = {"shapes", "errors", "stopping"}
+EVERYBODY = {"shapes", "errors", "stopping", "at_once"}
 ALLOWED = {
   "shapes": set(),
   "errors": set(),
   "stopping": set(),
+  "at_once": set(),
   "ops": set(),
   "job": set(),
   "io": {"ops", "job"},  # job: what several processes find in a folder is agreed on

@@ -18,6 +18,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading")  # what follows takes seconds to load
+
 from absl import flags
 
 from llve_jax import methods

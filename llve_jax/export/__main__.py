@@ -17,6 +17,11 @@ three times its own rounding (with fewer bits: by PSNR); otherwise nothing is wr
 import os
 from collections.abc import Sequence
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading the network", "model")  # what follows takes seconds to load
+
 import jax
 from absl import flags
 

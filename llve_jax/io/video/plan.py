@@ -17,7 +17,7 @@ import av
 from llve_jax.errors import UserError
 from llve_jax.io.video import containers
 from llve_jax.io.video.rational import fraction
-from llve_jax.io.video.source import Track, VideoInfo, opened
+from llve_jax.io.video.source import Track, VideoInfo, demuxed, opened
 
 Sound = Literal["copy", "encode", "drop"]
 SOUND = ["copy", "encode", "drop"]
@@ -240,7 +240,7 @@ def _can_copy(info: VideoInfo, track: Track, container: str) -> bool:
       stream = source.streams[track.index]
       copied = out.add_stream_from_template(stream)
       start: Fraction | None = None
-      for packet in source.demux(stream):
+      for packet in demuxed(source, stream):
         if packet.dts is None or not packet.size:
           continue
         start = packet.dts if start is None else start
@@ -262,7 +262,7 @@ def _check_constant(info: VideoInfo, target: Path) -> None:
   stamps = []
   try:
     with opened(info.path) as (container, stream):
-      for packet in container.demux(stream):
+      for packet in demuxed(container, stream):
         if packet.size and packet.pts is not None:
           stamps.append(packet.pts * (fraction(packet.time_base) or 0))
   except av.FFmpegError:
