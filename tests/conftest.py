@@ -17,6 +17,8 @@ os.environ["XLA_FLAGS"] = (
   # long to compile a gradient as the plain ones.
   + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
   + " --xla_cpu_use_fusion_emitters=false"
+  # The workers of pytest keep all cores busy: parts that compile side by side only cost more.
+  + " --xla_cpu_parallel_codegen_split_count=1"
 )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault(

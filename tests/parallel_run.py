@@ -29,6 +29,7 @@ HEIGHT = 30  # which two devices share, and four only with what is filled up
 def turntable() -> ConfigDict:
   """Batch norm in the generator, two phases."""
   config = turntable_gan.get_config("smoke")
+  config.model.kwargs.widths = config.critics.critic.kwargs.widths = (4,)
   for phase in config.phases.values():
     phase.loss.update(vgg16=0.0, cobi_vgg16=0.0, ssim=0.1)
   config.phases.gan.until = 0.5
@@ -38,6 +39,7 @@ def turntable() -> ConfigDict:
 def enlighten() -> ConfigDict:
   config = enlighten_gan.get_config("smoke")
   config.step.options.weights = ConfigDict({"global": 1.0, "local": 1.0})
+  config.model.kwargs.widths = (4,)
   return config
 
 

@@ -94,14 +94,21 @@ def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-  ("name", "slices"), [("zero_dce", ["v5e:2x4", "v5e:16x16"]), ("sci", ["v5e:16x16"])]
+  ("name", "smaller", "slices"),
+  [
+    ("zero_dce", {"features": 8, "iterations": 2}, ["v5e:2x4", "v5e:16x16"]),
+    ("sci", {}, ["v5e:16x16"]),
+  ],
 )
-def test_real_plans_of_pods(name: str, slices: list[str], tmp_path: Path) -> None:
+def test_real_plans_of_pods(
+  name: str, smaller: dict[str, int], slices: list[str], tmp_path: Path
+) -> None:
   """A batch of 256 on 8 and on 256 chips; docs/PLAN.md has more."""
   file = tmp_path / "plan.json"
   done = command(
     f"--config={CONFIGS}/{name}.py:pod",
-    "--config.data.crop=64",  # a fraction of the compiler's time
+    "--config.data.crop=32",  # a fraction of the compiler's time
+    *(f"--config.model.kwargs.{name}={value}" for name, value in smaller.items()),
     f"--topology={','.join(slices)}",
     f"--json={file}",
   )

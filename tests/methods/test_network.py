@@ -171,7 +171,7 @@ def test_a_cut_drops_the_memory():
 
 def whole_clip(network, variables, clip):
   """All frames in one call."""
-  apply = pure(network)
+  apply = jax.jit(pure(network))
   return np.asarray(apply(variables, jnp.asarray(clip[None], jnp.float32))[0][0])
 
 

@@ -27,7 +27,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 def network(name: str) -> Trained:
   module = models.build(name, **NETWORKS[name])
-  fresh = module.init(jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3)))
+  fresh = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 1, 16, 16, 3)))
   random = np.random.default_rng(1)
   variables = jax.tree.map(
     lambda x: x + 0.02 * random.standard_normal(x.shape).astype(np.float32), fresh
