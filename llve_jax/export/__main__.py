@@ -15,6 +15,7 @@ three times its own rounding (with fewer bits: by PSNR); otherwise nothing is wr
 """
 
 import os
+import sys
 from collections.abc import Sequence
 
 from llve_jax import at_once
@@ -29,6 +30,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.export import command
 from llve_jax.export.formats import FORMATS
 from llve_jax.export.options import PRECISIONS
+from llve_jax.stopping import on_termination
 
 _MODEL = flags.DEFINE_string(
   "model", None, "A shipped network by its name, a weights file, or the folder of a training run."
@@ -69,18 +71,23 @@ def main(argv: Sequence[str]) -> None:
   # An export needs no accelerator: leave it alone, also TensorFlow.
   jax.config.update("jax_platforms", "cpu")
   os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-  said = command.run(
-    argv[1],
-    model=_MODEL.value,
-    format=_FORMAT.value,
-    size=_SIZE.value,
-    frames=_FRAMES.value,
-    precision=_PRECISION.value,
-    calibrate=_CALIBRATE.value,
-    layout=_LAYOUT.value,
-    warm_up=_WARM_UP.value,
-    versions=_VERSIONS.value,
-  )
+  on_termination()
+  try:
+    said = command.run(
+      argv[1],
+      model=_MODEL.value,
+      format=_FORMAT.value,
+      size=_SIZE.value,
+      frames=_FRAMES.value,
+      precision=_PRECISION.value,
+      calibrate=_CALIBRATE.value,
+      layout=_LAYOUT.value,
+      warm_up=_WARM_UP.value,
+      versions=_VERSIONS.value,
+    )
+  except KeyboardInterrupt:
+    print(f"stopped: {argv[1]} was not written", file=sys.stderr)
+    sys.exit(130)
   print(said)
 
 

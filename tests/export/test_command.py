@@ -49,6 +49,30 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   assert (bright.shape, bright.dtype) == (dark.shape, np.float32)
 
 
+_STOPPED = """
+import signal, sys
+from llve_jax.errors import run_main
+from llve_jax.export import __main__, command
+from llve_jax.io.atomic import replacing
+
+def run(out, **options):
+  with replacing(out) as temporary:
+    temporary.mkdir()
+    signal.raise_signal(signal.SIGTERM)
+
+command.run = run
+sys.argv = ["export", "--model=night", {out!r}]
+run_main(__main__.main)
+"""
+
+
+def test_what_is_stopped_leaves_nothing(tmp_path):
+  done = run("-c", _STOPPED.format(out=str(tmp_path / "out")))
+  assert done.returncode == 130, done.stderr
+  assert done.stderr == f"stopped: {tmp_path / 'out'} was not written\n"
+  assert not any(tmp_path.iterdir())
+
+
 def typed(said: str, dark: np.ndarray) -> np.ndarray:
   """What comes of the lines that the command prints."""
   names = {"dark": dark}
