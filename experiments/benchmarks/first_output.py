@@ -43,7 +43,7 @@ NOISE = re.compile(
 ELSEWHERE = re.compile(
   r"/dev/video|rtsp:|--beam|^launch/|^sbatch|^docker|^make |^pip |^export |CONFIG|COMMAND|TOPOLOGY"
   r"|--pairs=|=FOLDER|Epoch99|zero_dce\.safetensors|--mesh|--config\.mesh|tensorboard |--compare="
-  r"|turntable_pairs|--shoot=SHOOT|manual_dir=DIR|--shipped|burst/|mosaics\.npy|\.dng"
+  r"|turntable_pairs|--shoot=SHOOT|manual_dir=DIR|--shipped|burst/|=smid|mosaics\.npy|\.dng"
   r"|^llve enhance$|^python -m [a-z_.]+$"
 )
 _ONLY = flags.DEFINE_list("only", [], "Commands that hold one of these words; all if none.")

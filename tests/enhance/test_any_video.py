@@ -134,7 +134,7 @@ def goes_through(folder, seed):
 def look_the_same(before, after):
   """More than 38 dB of luma; of some pixels no codec makes much."""
   for one, other in zip(before, after, strict=True):
-    if min(one.image.shape[:2]) < 8:
+    if min(one.image.shape[:2]) < 16:
       continue
     difference = (to_unit(one.image) - to_unit(other.image)) @ LUMA
     assert np.square(difference).mean() < 10**-3.8
