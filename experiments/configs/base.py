@@ -124,6 +124,7 @@ def darkness() -> ConfigDict:
       "retouched": 0.0,
       "level": (0.38, 0.5),
       "contrast": (0.0, 0.5),
+      "faded": 0.0,
       "cast": 0.5,
       "night_cast": 0.2,
       "noise": 0.85,

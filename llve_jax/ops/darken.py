@@ -54,7 +54,7 @@ def apply(
   lit = None
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, source in enumerate(bright):
-    frame = np.asarray(cv2.LUT(source, developed), np.uint8)
+    frame = develop.faded(np.asarray(cv2.LUT(source, developed), np.uint8), darkening.saturation)
     light = _toned(frame, toned, day, darkening.vivid)
     if night is not None:
       if lit is None or any(lamp.speed != (0.0, 0.0) for lamp in night.lamps):

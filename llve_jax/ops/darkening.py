@@ -27,6 +27,7 @@ class Darkening:
     level: mean sRGB value, in [0, 1], that the bright clip is brought to before all else by a
       curve, see `develop.curve`; both sides show it. 0: the clip stays as it is.
     contrast: what that curve adds of it.
+    saturation: factor on the bright clip's distance from grey, on both sides; 0 is without colour.
     tone: (a, b, g): of the dark side, an sRGB value x in [0, 1] becomes b * (a * x)**g.
     vivid: 1: only the brightest colour of each pixel does so, and the others keep their ratio to it
       in linear light, as under less light; 0: every colour does, which makes the dark clip gaudy;
@@ -49,6 +50,7 @@ class Darkening:
 
   level: float = 0.0
   contrast: float = 0.0
+  saturation: float = 1.0
   tone: Triple = (1.0, 1.0, 1.0)
   vivid: float = 0.0
   exposure: float = 1.0
@@ -82,6 +84,7 @@ def draw(
   retouched: float = 0.0,
   level: Range = (0.38, 0.5),
   contrast: Range = (0.0, 0.5),
+  faded: float = 0.0,
   cast: float = 0.5,
   night_cast: float = 0.2,
   noise: float = 0.85,
@@ -122,6 +125,7 @@ def draw(
     retouched: of a bright clip whose exposure and contrast are made what people like; not at night.
     level: its mean then, uniform, see `Darkening`.
     contrast: that it gets with it, uniform.
+    faded: of a bright clip with less colour, down to none, as cameras have it at night.
     cast: of a strong cast of colour where it is not night; without, red and blue are off by a few
       percent.
     night_cast: the same at night, where coloured lamps are to stay as they are.
@@ -148,7 +152,7 @@ def draw(
     UserError: a probability outside [0, 1], or an empty range.
   """
   chances = {"untouched": untouched, "night": night, "shade": shade, "tone": tone, "cast": cast}
-  chances |= {"night_cast": night_cast}
+  chances |= {"night_cast": night_cast, "faded": faded}
   chances |= {"retouched": retouched}
   chances |= {"noise": noise, "fixed_noise": fixed_noise, "mosaic": mosaic, "black": black}
   chances |= {"denoise": denoise, "sharpen": sharpen, "drift": drift, "blurred": blurred}
@@ -178,6 +182,7 @@ def draw(
       curve = (float(kind.uniform(0.9, 1)), float(kind.uniform(0.5, 1)), float(gamma))
   mean, more = ranges.uniform(light, "level", level), ranges.uniform(light, "contrast", contrast)
   developed = dark and not at_night and light.random() < retouched
+  fades, colour = light.random() < faded, float(light.random())
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
   quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
   crf = ranges.whole(codec, "h264_crf", h264_crf)
@@ -189,6 +194,7 @@ def draw(
   return Darkening(
     level=mean if developed else 0.0,
     contrast=more if developed else 0.0,
+    saturation=colour if fades else 1.0,
     tone=curve,
     vivid=ranges.uniform(kind, "vivid", vivid) if curved else 0.0,
     exposure=factor,

@@ -1,9 +1,10 @@
-"""The curve that makes a bright picture one that people would have kept: its mean and contrast."""
+"""How a bright picture is made one that people would have kept, or one of a poor camera."""
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 
-from llve_jax.shapes import Frames8
+from llve_jax.shapes import Frame8, Frames8
 
 _STEEPEST = 6.0  # gain of the darkest and the inverse of it: how far a curve goes at most
 _HALVINGS = 24
@@ -35,3 +36,11 @@ def curve(frames: Frames8, level: float, contrast: float) -> Float[np.ndarray, "
     middle = (low + high) / 2
     low, high = (low, middle) if shares @ bent(np.exp(middle)) > level else (middle, high)
   return bent(float(np.exp((low + high) / 2)))
+
+
+def faded(frame: Frame8, saturation: float) -> Frame8:
+  """The frame with colours `saturation` times as far from their luma (BT.601), 0 to 1."""
+  if saturation == 1:
+    return frame
+  grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+  return np.asarray(cv2.addWeighted(frame, saturation, grey, 1 - saturation, 0), np.uint8)

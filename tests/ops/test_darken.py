@@ -45,6 +45,12 @@ def test_a_bright_clip_is_developed_first_on_both_sides():
   assert np.ptp(high.astype(int)) > np.ptp(flat.astype(int)) + 5
 
 
+def test_both_sides_fade():
+  low, high = _apply(_clip(), saturation=0.0)
+  for side in (low, high):
+    assert np.ptp(side.astype(int), axis=-1).max() <= 1
+
+
 def test_a_vivid_curve_keeps_the_ratios_of_light_and_the_other_does_not():
   clip = np.tile(np.array([200, 120, 60], np.uint8), (1, 8, 8, 1))
   light = np.array([_light(code) for code in (200, 120, 60)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from llve_jax.ops.develop import curve
+from llve_jax.ops.develop import curve, faded
 
 
 def _clip(seed=0, high=200):
@@ -33,3 +33,11 @@ def test_the_curve_is_the_one_that_is_written_down():
   y = 200 / 255 * 6 / (1 + 5 * 200 / 255)
   dark = np.full((1, 4, 4, 3), 3, np.uint8)  # more than the steepest curve could lift to the level
   assert curve(dark, 0.5, 0.4)[200] == pytest.approx(y + 0.4 * (3 * y**2 - 2 * y**3 - y), abs=1e-4)
+
+
+@pytest.mark.parametrize("saturation", [0.0, 0.4, 1.0])
+def test_colours_fade_towards_their_luma(saturation):
+  frame = _clip(high=256)[0]
+  luma = (frame @ np.array([0.299, 0.587, 0.114]))[..., None]
+  expected = luma + saturation * (frame - luma)
+  np.testing.assert_allclose(faded(frame, saturation), expected, atol=1.01)
