@@ -19,6 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("looking at", "manual_dir")  # what follows takes seconds to load
+
 import numpy as np
 from absl import app, flags
 

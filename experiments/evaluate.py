@@ -22,6 +22,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "model", "pred")  # what follows takes seconds to load
+
 import jax
 from absl import flags
 

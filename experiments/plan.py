@@ -13,6 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "config", "model")  # what follows takes seconds to load
+
 from absl import flags
 from ml_collections import ConfigDict
 

@@ -6,23 +6,35 @@
   python -m experiments.report --votes=a.csv,b.csv          # win rates of what that page exported
   python -m experiments.report --models                     # every network: size, cost, use
   python -m experiments.report --shipped --out=DIR --pairs=DIR,DIR --night=DIR [--rivals=A,B]
-                                                            # SHIPPED.md and strips: what ships
+      [--dark=DATA_SET,DATA_SET]                            # SHIPPED.md and strips: what ships
 
 Pages are one file each and need no network. The results page links to the run folders, relative to
 itself. What --compare names is run folders, whose networks enhance the clips of their --split, or
 folders of images (CLIP/FRAME.png) that some method made; two of a name are told apart by NAME=DIR.
 --shipped scores classic methods, --rivals (methods, see `llve_jax.methods`; NAME=MODEL) and every
-shipped network on folders of pairs (low/ and high/) and on night videos without targets.
+shipped network on folders of pairs (low/ and high/), on splits of data sets (--dark) and on night
+videos without targets. It takes long; the same command goes on where it was stopped.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "workdir", "compare", "votes")  # what follows takes seconds to load
 
 from absl import flags
 
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.platform import without_tpu
 
+if TYPE_CHECKING:
+  from llve_jax.data.clips import EvalClip
+
+_NIGHT_FRAMES = 60  # of each night clip that --shipped shows
 _ACTIONS = ("workdir", "compare", "votes", "models", "shipped")
 
 
@@ -34,11 +46,12 @@ def define_flags() -> None:
   flags.DEFINE_bool("models", False, "Every network: parameters, cost, how it may be run.")
   flags.DEFINE_bool("shipped", False, "The networks that ship, beside rivals.")
   flags.DEFINE_list("pairs", [], "Folders with low/ and high/, for --shipped.")
+  flags.DEFINE_list("dark", [], "Data sets with targets, NAME/CONFIG, for --shipped.")
   flags.DEFINE_string("night", None, "Folder of night videos, for --shipped.")
   flags.DEFINE_list("rivals", [], "Further methods for --shipped: MODEL or NAME=MODEL.")
   flags.DEFINE_bool("speed", False, "Measure frames/s too, for --shipped.")
   flags.DEFINE_string("out", None, "Folder for the page; made if it is not there.")
-  flags.DEFINE_string("split", None, "Split whose clips --compare shows, if not that of tests.")
+  flags.DEFINE_string("split", None, "Split of --compare and --dark, if not that of tests.")
   flags.DEFINE_string("data_dir", None, "Where TFDS keeps data sets, if not where training did.")
   flags.DEFINE_integer("frames", 12, "Frames of each clip that --compare shows.", lower_bound=1)
   flags.DEFINE_integer("clips", 12, "Clips that --compare shows at most.", lower_bound=1)
@@ -67,26 +80,50 @@ def report_shipped(values: flags.FlagValues) -> Path:
     UserError: a flag names what is not there.
   """
   from experiments.reporting import shipped
-  from llve_jax import methods
+  from experiments.reporting.kept_rows import digest
+  from experiments.run.tested import split_clips
+  from llve_jax import __version__, methods
   from llve_jax.methods.classic import CLASSIC
   from llve_jax.zoo.shipped import SHIPPED
 
-  folders = {Path(folder).name: Path(folder) for folder in values.pairs}
-  if not folders and values.night is None:
-    raise UserError("--shipped needs --pairs=DIR[,DIR] or --night=DIR: what to score on")
+  if not values.pairs and not values.dark and values.night is None:
+    raise UserError(
+      "--shipped needs what to score on: --pairs=DIR[,DIR], --dark=DATA_SET[,...] or --night=DIR"
+    )
   named = {name: name for name in CLASSIC}
   for entry in values.rivals:
     name, equals, model = entry.partition("=")
     named[name if equals else Path(entry).stem] = model if equals else entry
+  named |= {name: name for name in SHIPPED}
+  of = {
+    name: SHIPPED[model].sha256 if model in SHIPPED
+    else f"{model} of {__version__}" if model in CLASSIC
+    else digest(Path(model))
+    for name, model in named.items()
+  }  # fmt: skip
+  out = output_folder(values.out)
+  folders = {Path(folder).name: Path(folder) for folder in values.pairs}
+  pairs: dict[str, Callable[[], Iterable[EvalClip]]] = {
+    name: functools.partial(shipped.pairs, folder) for name, folder in folders.items()
+  }
+  for entry in values.dark:
+    name, _, config = entry.partition("/")
+    pairs[entry] = split_clips({"name": name, "config": config}, values.split, values.data_dir)
+  night = None if values.night is None else Path(values.night)
+  evidence = shipped.Evidence(
+    pairs,
+    {} if night is None else shipped.clips(night, _NIGHT_FRAMES),
+    values.speed,
+    {name: digest(folder) for name, folder in folders.items()}
+    | {"dark": list(values.dark), "split": values.split}
+    | {"night": night and digest(night), "frames": _NIGHT_FRAMES},
+  )
   rows = []
-  for name, model in (named | {name: name for name in SHIPPED}).items():
+  for name, model in named.items():
     row = methods.load(model)
     row.name = name
     rows.append(row)
-  night = None if values.night is None else Path(values.night)
-  return shipped.write(
-    rows, output_folder(values.out), pairs_in=folders, clips_in=night, speeds=values.speed
-  )
+  return shipped.write(rows, out, evidence, of=of)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -30,6 +30,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading the table", "table")  # what follows takes seconds to load
+
 from absl import flags
 
 from experiments.reporting import tables

@@ -90,7 +90,7 @@ class Load:
     self.seen: Counter[str] = Counter()
     self.odd: list[str] = []
     config = httpx.get(f"{self._address}/config", timeout=_CALM).json()
-    work = [each for each in config["dependencies"] if len(each["outputs"]) == 5]
+    work = [each for each in config["dependencies"] if len(each["outputs"]) == 6]
     self._function = work[0]["id"]
 
   def visit(self, number: int) -> None:

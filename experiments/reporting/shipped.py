@@ -5,14 +5,17 @@ stand beside PSNR.
 """
 
 import dataclasses
+import functools
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from experiments.reporting import kept_rows
 from experiments.run.pictures import detail, shrunk
 from llve_jax.data.clips import EvalClip
 from llve_jax.errors import UserError
@@ -27,12 +30,13 @@ from llve_jax.metrics.perceptual import lpips
 from llve_jax.metrics.strips import strip
 from llve_jax.metrics.temporal import warping_error
 from llve_jax.score.score import score_all
-from llve_jax.shapes import Frames8
+from llve_jax.shapes import Frame8, Frames8
 
 SPEED_SIZES = ((288, 352), (720, 1280), (1080, 1920))
 _COLUMNS = 5  # methods in a row of a strip
 
-Table = dict[str, dict[str, float]]  # method -> figure -> value
+Figures = dict[str, float]
+Table = dict[str, Figures]  # method -> figure -> value
 
 
 def pairs(folder: Path) -> Iterator[EvalClip]:
@@ -45,21 +49,24 @@ def pairs(folder: Path) -> Iterator[EvalClip]:
     yield EvalClip(name, 0, 0.0, read_image(low)[None], read_image(high)[None])
 
 
-def on_pairs(methods: Sequence[Method], folder: Path) -> Table:
-  """Means over the pictures: plain PSNR, SSIM and LPIPS, and PSNR and SSIM after a GT-mean."""
+def on_pairs(method: Method, clips_in: Iterable[EvalClip]) -> Figures:
+  """Means over pictures or clips: plain PSNR, SSIM and LPIPS, and PSNR and SSIM after a GT-mean.
+
+  Of clips also the variance of the brightness that the target has not, and the warping error.
+  """
   plain = protocols.get("plain").with_metrics(lpips_alex=lpips)
-  reports = score_all(methods, pairs(folder), [plain, protocols.get("gt_mean_retinexformer")])
-  table: Table = {}
-  for method in methods:
-    found, scaled = (report.means(method.name) for report in reports)
-    table[method.name] = {
-      "PSNR": found["psnr"],
-      "SSIM": found["ssim"],
-      "LPIPS": found["lpips_alex"],
-      "PSNR, GT-mean": scaled["psnr"],
-      "SSIM, GT-mean": scaled["ssim"],
-    }
-  return table
+  gt_mean = protocols.get("gt_mean_retinexformer")
+  reports = score_all([method], clips_in, [plain, gt_mean], temporal=True)
+  found, scaled = (report.means(method.name) for report in reports)
+  whole = {"flicker": "flicker", "warping error": "warp_err"} if "flicker" in found else {}
+  return {
+    "PSNR": found["psnr"],
+    "SSIM": found["ssim"],
+    "LPIPS": found["lpips_alex"],
+    "PSNR, GT-mean": scaled["psnr"],
+    "SSIM, GT-mean": scaled["ssim"],
+    **{title: found[name] for title, name in whole.items()},
+  }
 
 
 def clips(folder: Path, frames: int) -> dict[str, Frames8]:
@@ -77,22 +84,12 @@ def clips(folder: Path, frames: int) -> dict[str, Frames8]:
   }
 
 
-def on_clips(
-  methods: Sequence[Method], videos: Mapping[str, Frames8], out: Path
-) -> dict[str, Table]:
-  """What each method does to each video (`metrics.harm`), and a strip of all methods for each."""
-  tables: dict[str, Table] = {}
-  for name, before in videos.items():
-    shown: dict[str, np.ndarray] = {}
-    tables[name] = {}
-    for method in methods:
-      after = method(before)
-      shown[method.name] = after[len(after) // 2]
-      figures = dataclasses.asdict(harm(before, after))
-      figures["warping error"] = warping_error(after, before)
-      tables[name][method.name] = figures
-    _write_strips(shown, out / f"{name}.png")
-  return tables
+def on_night(method: Method, before: Frames8) -> tuple[Figures, Frame8]:
+  """What a method does to a clip without target (`metrics.harm`), and its middle frame."""
+  after = method(before)
+  figures = dataclasses.asdict(harm(before, after))
+  figures["warping error"] = warping_error(after, before)
+  return figures, after[len(after) // 2]
 
 
 def speed(method: Method, height: int, width: int, *, frames: int = 16) -> float:
@@ -110,45 +107,76 @@ def speed(method: Method, height: int, width: int, *, frames: int = 16) -> float
   return frames / float(np.median(taken[1:]))
 
 
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+  """What methods are scored on, by the names that the page shows.
+
+  Attributes:
+    pairs: functions that read dark pictures or clips and their targets from the start.
+    nights: frames of clips without targets.
+    speeds: whether frames/s are measured too.
+    of: what pairs and nights were read from, see `kept_rows`.
+  """
+
+  pairs: Mapping[str, Callable[[], Iterable[EvalClip]]]
+  nights: Mapping[str, Frames8] = dataclasses.field(default_factory=dict)
+  speeds: bool = False
+  of: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def write(
   methods: Sequence[Method],
   out: Path,
+  evidence: Evidence,
   *,
-  pairs_in: Mapping[str, Path],
-  clips_in: Path | None = None,
-  frames: int = 60,
-  speeds: bool = False,
+  of: Mapping[str, Any],
+  say: Callable[[str], None] = print,
 ) -> Path:
-  """Writes SHIPPED.md, and a strip for each clip, into an existing folder.
+  """Writes SHIPPED.md, and a strip for each night, into an existing folder.
+
+  It takes long; rows are kept in `out/rows` as they come, and the same call goes on.
 
   Args:
     methods: the rows, in their order.
     out: the folder.
-    pairs_in: name -> folder with `low` and `high`.
-    clips_in: folder of night videos without targets.
-    frames: of each video.
-    speeds: measure frames/s too.
+    evidence: what they are scored on.
+    of: what each method was read from, by its name, see `kept_rows`.
+    say: hears of each row.
 
   Raises:
-    UserError: a folder is missing or holds nothing of use.
+    UserError: a method takes no such frames.
   """
+  rows: dict[str, kept_rows.Row] = {}
+  for method in methods:
+    rows[method.name] = kept_rows.kept(
+      out / "rows" / f"{method.name}.json",
+      {"method": of[method.name], "evidence": evidence.of, "speeds": evidence.speeds},
+      functools.partial(_row, method, evidence, out / "rows"),
+    )
+    say(f"{method.name}: scored")
   text = ["# Shipped networks beside their rivals", ""]
-  for name, folder in pairs_in.items():
-    table = on_pairs(methods, folder)
-    text += [f"## {name}", "", *markdown(table), ""]
-  if clips_in is not None:
-    videos = clips(clips_in, frames)
-    for name, table in on_clips(methods, videos, out).items():
-      text += [f"## {name}, {len(videos[name])} frames, no target", "", *markdown(table), ""]
-  if speeds:
-    table = {
-      method.name: {f"{w}x{h}": speed(method, h, w) for h, w in SPEED_SIZES} for method in methods
-    }
-    text += ["## Frames per second, in memory", "", *markdown(table), ""]
+  for part in next(iter(rows.values())):
+    text += [f"## {part}", "", *markdown({name: row[part] for name, row in rows.items()}), ""]
+  for night in evidence.nights:
+    shown = {name: read_image(out / "rows" / f"{name}_{night}.png") for name in rows}
+    _write_strips(shown, out / f"{night}.png")
   path = out / "SHIPPED.md"
   with replacing(path) as temporary:
     temporary.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
   return path
+
+
+def _row(method: Method, evidence: Evidence, folder: Path) -> kept_rows.Row:
+  row = {part: on_pairs(method, read()) for part, read in evidence.pairs.items()}
+  folder.mkdir(exist_ok=True)
+  for night, frames in evidence.nights.items():
+    figures, middle = on_night(method, frames)
+    row[f"{night}, {len(frames)} frames, no target"] = figures
+    write_image(folder / f"{method.name}_{night}.png", middle)
+  if evidence.speeds:
+    sizes = {f"{w}x{h}": speed(method, h, w) for h, w in SPEED_SIZES}
+    row["Frames per second, in memory"] = sizes
+  return row
 
 
 def markdown(table: Table) -> list[str]:

@@ -46,6 +46,22 @@ def build(config: ConfigDict) -> Run:
     return Run(config)
 
 
+def example(run: Run, batch: int) -> dict[str, np.ndarray]:
+  """What the pipeline would bring, without its memory: every number is the same one."""
+  data, traits = run.config.data, run.traits
+  _, _, height, width, channels = run.input_shape
+  sides = (traits.scale * height, traits.scale * width)
+  zero = np.zeros((), np.float32)
+  lead = (batch, data.frames)
+  clips = {
+    "low": np.broadcast_to(zero, (*lead, height, width, channels)),
+    "high": np.broadcast_to(zero, (*lead, *sides, 3)),
+  }
+  if side := traits.context:
+    clips["context"] = np.broadcast_to(zero, (*lead, side, side, channels))
+  return clips
+
+
 class Training:
   """The steps of a run.
 
@@ -95,7 +111,7 @@ class Training:
     config = self._run.config
     device_mesh = mesh.make_mesh(topology.devices(), rows=config.mesh.rows)
     mesh.check_batch(batch, device_mesh)
-    clips = self._clips(batch)
+    clips = example(self._run, batch)
     shapes = sharding.global_shapes(clips, mesh.batch_sharding(device_mesh))
     programs = Programs(self._run, device_mesh, shapes, clips["low"].shape[2])
     columns: list[Column] = []
@@ -131,21 +147,6 @@ class Training:
       for count, column in zip(self._counts, columns, strict=True)
     ]
     return estimate.of_run(topology, batch, kinds)
-
-  def _clips(self, batch: int) -> dict[str, np.ndarray]:
-    """What the pipeline would bring, without its memory: every number is the same one."""
-    data, traits = self._run.config.data, self._run.traits
-    _, _, height, width, channels = self._run.input_shape
-    sides = (traits.scale * height, traits.scale * width)
-    zero = np.zeros((), np.float32)
-    lead = (batch, data.frames)
-    clips = {
-      "low": np.broadcast_to(zero, (*lead, height, width, channels)),
-      "high": np.broadcast_to(zero, (*lead, *sides, 3)),
-    }
-    if side := traits.context:
-      clips["context"] = np.broadcast_to(zero, (*lead, side, side, channels))
-    return clips
 
 
 class Enhancing:

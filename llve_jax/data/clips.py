@@ -1,7 +1,8 @@
 """Whole clips for evaluation, joined from the segments of a data set."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,31 +83,17 @@ def test_clips(
     UserError: segments of a clip are missing or overlap, have no dark or no bright frames, or
       cannot give this kind of input.
   """
-  segments: dict[tuple[str, int], list[tuple[int, int]]] = {}
-  for index in range(len(source)):
-    example = source[index]
-    name, start = example["clip"].decode(), example["start"]
-    if is_bright(example):
-      name, start = f"{name}@{start}", 0
-    segments.setdefault((name, example["variant"]), []).append((start, index))
-  for (name, variant), parts in sorted(segments.items()):
-    joined: list[EvalClip] = []
-    end = 0
-    first = source[min(parts)[1]]
+  for (name, variant), parts in _ordered(source).items():
+    first = source[parts[0][1]]
     if is_bright(first):
       dark_kind(first, kind)
       yield EvalClip(name, variant, float(first["fps"]), *held_out(first, name))
       continue
     given = chosen_kind(first, kind)
-    for start, index in sorted(parts):
-      if start != end:
-        raise UserError(
-          f"{name}, variant {variant}: expected a segment that starts at frame {end}, found one at "
-          f"{start}; the data set is damaged, build it again"
-        )
-      example = source[index]
-      joined.append(_segment(example, given, keep_negatives, resize, targets))
-      end += len(example["low"])
+    joined = [
+      _segment(example, given, keep_negatives, resize, targets)
+      for example in _examples(source, name, variant, parts)
+    ]
     lights = [part.light for part in joined if part.light is not None]
     yield dataclasses.replace(
       joined[0],
@@ -114,6 +101,82 @@ def test_clips(
       high=np.concatenate([part.high for part in joined]),
       light=np.concatenate(lights) if lights else None,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkClip:
+  """The dark side of one clip, to be read frame by frame.
+
+  Attributes:
+    name: the source clip.
+    variant: which degradation of it, from 0.
+    fps: frames per second; 0 where nobody noted it.
+    frames: reads them: light [h, w, c] of the kind that was asked for, or as a person would see
+      them, uint8.
+  """
+
+  name: str
+  variant: int
+  fps: float
+  frames: Callable[[], Iterator[np.ndarray]]
+
+
+def dark_clips(source: Source, kind: str) -> Iterator[DarkClip]:
+  """Every clip and variant of a split in the order of `test_clips`; targets are not looked at.
+
+  Args:
+    source: the split.
+    kind: of frames. "srgb": as a person would see them, whatever the data hold.
+
+  Raises:
+    UserError: as `test_clips`; some of it when frames are read.
+  """
+  for (name, variant), parts in _ordered(source).items():
+    first = source[parts[0][1]]
+    stored = chosen_kind(first, None if kind == "srgb" else kind)
+    read = functools.partial(_dark_frames, source, name, variant, parts, stored, kind == "srgb")
+    yield DarkClip(name, variant, float(first["fps"]), read)
+
+
+def _dark_frames(
+  source: Source,
+  name: str,
+  variant: int,
+  parts: Sequence[tuple[int, int]],
+  kind: str,
+  as_seen: bool,
+) -> Iterator[np.ndarray]:
+  for example in _examples(source, name, variant, parts):
+    part = _segment(example | {"high": []}, kind, True, (), targets=False)
+    yield from part.low if as_seen or part.light is None else part.light
+
+
+def _ordered(source: Source) -> dict[tuple[str, int], list[tuple[int, int]]]:
+  """(first frame, number of the example) of the segments of each clip and variant, in order."""
+  segments: dict[tuple[str, int], list[tuple[int, int]]] = {}
+  for index in range(len(source)):
+    example = source[index]
+    name, start = example["clip"].decode(), example["start"]
+    if is_bright(example):
+      name, start = f"{name}@{start}", 0
+    segments.setdefault((name, example["variant"]), []).append((start, index))
+  return {key: sorted(parts) for key, parts in sorted(segments.items())}
+
+
+def _examples(
+  source: Source, name: str, variant: int, parts: Sequence[tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
+  """The segments of a clip, none of which may be missing."""
+  end = 0
+  for start, index in parts:
+    if start != end:
+      raise UserError(
+        f"{name}, variant {variant}: expected a segment that starts at frame {end}, found one at "
+        f"{start}; the data set is damaged, build it again"
+      )
+    example = source[index]
+    yield example
+    end += len(example["low"])
 
 
 def check_scorable(source: Source, kind: str | None) -> None:

@@ -15,6 +15,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("starting the page")  # what follows takes seconds to load
+
 from absl import flags
 
 from llve_jax.demo.limits import Limits

@@ -1,6 +1,8 @@
 """The page: what one sees, and what a button does. Needs the extra [demo]."""
 
+import contextlib
 import dataclasses
+import filecmp
 import os
 import secrets
 import shutil
@@ -14,7 +16,7 @@ import gradio as gr
 from llve_jax.demo import shown
 from llve_jax.demo.job import Job, Result
 from llve_jax.demo.limits import Limits, check_room, check_size, suffix_of
-from llve_jax.demo.worker import CancelledError, Worker
+from llve_jax.demo.worker import CancelledError, Waiting, Worker
 from llve_jax.enhance.looks import LOOKS
 from llve_jax.errors import UserError
 from llve_jax.io.embedded_clips import write_dark
@@ -26,6 +28,7 @@ _INTRODUCTION = """
 Drop a dark picture or video. It stays on the machine that shows this page, and is removed after
 {keep:g} minutes. Up to {megabytes:.0f} MB, {seconds:.0f} s and {megapixels:.0f} million pixels.
 """
+_THREADS = 40  # of Gradio, for everything but those who wait
 _GROWTH = 6.0  # a result is at most about so many times as large as its input
 
 
@@ -62,16 +65,16 @@ class Desk:
     """Uses a folder that exists."""
     self.folder = folder
     self._worker, self._limits, self._visitors = worker, limits, Visitors()
+    self._sample = folder / "sample" / "night.mp4"
     self._sample_lock = threading.Lock()
 
   def sample(self) -> str:
     """A dark clip of the package."""
-    path = self.folder / "sample" / "night.mp4"
     with self._sample_lock:
-      if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        write_dark(path, "carphone", frames=90, seed=0)
-    return str(path)
+      if not self._sample.exists():
+        self._sample.parent.mkdir(exist_ok=True)
+        write_dark(self._sample, "carphone", frames=90, seed=0)
+    return str(self._sample)
 
   def give_up(self, request: gr.Request) -> None:
     """The visitor cancels, or has gone."""
@@ -90,7 +93,8 @@ class Desk:
     """Brightens what was uploaded; yields what the page shows.
 
     Yields:
-      Status, slider of a picture, players of a video, plots, file to download.
+      Status, slider of a picture, players of a video, plots, file to download; and the upload,
+      which goes when the visitor cancels.
     """
     cancelled = self._visitors.come(str(request.session_hash))
     place = self.folder / "jobs" / secrets.token_hex(16)
@@ -99,13 +103,21 @@ class Desk:
     try:
       source = self._taken(upload, place)
       for now in self._worker.run(Job(source, options), cancelled):
-        yield _result(now) if isinstance(now, Result) else _only(shown.progress(now))
+        if isinstance(now, Waiting):
+          with contextlib.suppress(OSError):
+            os.utime(source)  # it is kept, however long it waits
+          yield _only(shown.waiting(now))
+        else:
+          yield _result(now) if isinstance(now, Result) else _only(shown.progress(now))
     except CancelledError:
-      shutil.rmtree(place, ignore_errors=True)
-      yield _only(shown.status("CancelledError."))
+      self._forget(place, upload)
+      yield (*_only(shown.status("Cancelled. Your file is removed."))[:-1], None)
     except UserError as error:
       shutil.rmtree(place, ignore_errors=True)
       yield _only(shown.error(str(error)))
+    except GeneratorExit:  # the visitor has gone
+      self._forget(place, upload)
+      raise
     finally:
       self._visitors.go(str(request.session_hash), cancelled)
 
@@ -122,8 +134,17 @@ class Desk:
       os.link(upload, source)
     except OSError:
       shutil.copyfile(upload, source)
-    os.utime(source)  # from now on it is kept, however long it waited
+    os.utime(source)  # from now on it is kept
     return source
+
+  def _forget(self, place: Path, upload: str | None) -> None:
+    """Removes what a visitor gave; the sample is everybody's."""
+    shutil.rmtree(place, ignore_errors=True)
+    if upload is None or self.folder not in Path(upload).parents:
+      return
+    with contextlib.suppress(OSError):
+      if not (self._sample.exists() and filecmp.cmp(upload, self._sample, shallow=False)):
+        Path(upload).unlink()
 
 
 def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr.Blocks:
@@ -156,7 +177,7 @@ def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr
         players = gr.HTML(visible=False, elem_id="players")
         download = gr.DownloadButton("Download", visible=False, elem_id="download")
         plots = gr.HTML(visible=False, elem_id="plots")
-    shows = [status, slider, players, plots, download]
+    shows = [status, slider, players, plots, download, upload]
     quietly: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     by_itself.change(lambda on: gr.update(visible=not on), by_itself, strength, **quietly)
     sample.click(_told(desk.sample), None, upload, **quietly)
@@ -164,14 +185,15 @@ def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr
       desk.enhance,
       [upload, model, by_itself, strength, look, steady],
       shows,
-      concurrency_limit=1,
+      concurrency_limit=None,  # the desk has a line of its own, which can be left
       api_visibility="private",
       show_progress="minimal",
       show_progress_on=status,
     )
     cancel.click(desk.give_up, None, None, queue=False, **quietly)
     page.unload(desk.give_up)
-  page.queue(max_size=int(limits.waiting), default_concurrency_limit=4, api_open=False)
+  page.max_threads = _THREADS + int(limits.waiting)
+  page.queue(max_size=page.max_threads, default_concurrency_limit=4, api_open=False)
   return page
 
 
@@ -188,9 +210,9 @@ def _told(function: Callable[[], str]) -> Callable[[], str]:
 
 
 def _only(text: str) -> tuple[Any, ...]:
-  """A status, and nothing else to be seen."""
+  """A status, and nothing else to be seen; the upload stays."""
   hidden = gr.update(visible=False)
-  return text, hidden, hidden, hidden, hidden
+  return text, hidden, hidden, hidden, hidden, gr.skip()
 
 
 def _result(result: Result) -> tuple[Any, ...]:
@@ -203,4 +225,5 @@ def _result(result: Result) -> tuple[Any, ...]:
     hidden if picture else gr.update(value=shown.players(result), visible=True),
     gr.update(value=shown.plots(result), visible=True),
     gr.update(value=str(result.download), visible=True),
+    gr.skip(),
   )

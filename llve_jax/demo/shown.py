@@ -4,7 +4,7 @@ import html
 from urllib.parse import quote
 
 from llve_jax.demo.job import Result
-from llve_jax.demo.worker import Progress
+from llve_jax.demo.worker import Progress, Waiting
 
 # Two players that stay in step: whatever is done to one is done to the other. Events of media do
 # not rise, but can be caught on their way down.
@@ -54,6 +54,12 @@ def status(text: str) -> str:
 def error(text: str) -> str:
   """A sentence on what went wrong."""
   return f'<p role="alert" class="llve-error">{html.escape(text)}</p>'
+
+
+def waiting(now: Waiting) -> str:
+  """Who comes first, and that one need not stay."""
+  others = "one file comes" if now.before == 1 else f"{now.before} files come"
+  return status(f"Waiting: {others} first. Cancel leaves the line.")
 
 
 def progress(so_far: Progress) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from llve_jax.demo.job import Job, Result, do
 from llve_jax.demo.limits import Limits
+from llve_jax.demo.turns import Turns
 from llve_jax.errors import UserError
 
 _POLL = 0.25  # seconds between two looks at the work
@@ -43,6 +44,17 @@ class Progress:
   computing: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+  """The work has not begun.
+
+  Attributes:
+    before: how many files come first.
+  """
+
+  before: int
+
+
 class Worker:
   """One process for one file at a time; it is started when it is wanted, and anew after an end.
 
@@ -60,48 +72,61 @@ class Worker:
     self.limits, self._work = limits, work
     self._process: Any = None
     self._line: Connection | None = None
-    self._busy = threading.Lock()
+    self._turns = Turns()
 
-  def run(self, job: Job, cancelled: threading.Event) -> Iterator[Progress | Result]:
-    """Yields how far the work is, and at last its result.
+  def run(self, job: Job, cancelled: threading.Event) -> Iterator[Waiting | Progress | Result]:
+    """Yields how many are before it and how far the work is, and at last its result.
 
     Raises:
       CancelledError: the event was set.
-      UserError: the file was refused, took too long or too much memory, or crashed a decoder.
+      UserError: too many wait; or the file was refused, took too long or too much memory, or
+        crashed a decoder.
     """
-    with self._busy:
-      line = self._started()
-      begun = time.monotonic()
-      finished = False
-      first, done, total = begun, 0, None
-      try:
-        line.send(job)
-        while True:
-          if cancelled.is_set():
-            raise CancelledError
-          seconds = time.monotonic() - begun
-          self._check(seconds)
-          if not line.poll(_POLL):
-            yield Progress(done, total, seconds, time.monotonic() - first)
-            continue
-          what, told = line.recv()
-          if what == "progress":
-            first = first if done else time.monotonic()
-            done, total = told
-            yield Progress(done, total, seconds, time.monotonic() - first)
-            continue
-          finished = True
-          if what == "refused":
-            raise UserError(told)
-          yield told
-          return
-      except (EOFError, ConnectionError, BrokenPipeError) as error:
-        raise UserError(
-          "The file could not be read: it is damaged, or made to break the reader."
-        ) from error
-      finally:
-        if not finished:
-          self.close()
+    ticket = self._turns.come(self.limits.waiting)
+    try:
+      while not cancelled.is_set() and (before := self._turns.before(ticket)):
+        yield Waiting(before)
+        cancelled.wait(_POLL)
+      if cancelled.is_set():
+        raise CancelledError
+      yield from self._work_on(job, cancelled)
+    finally:
+      self._turns.go(ticket)
+
+  def _work_on(self, job: Job, cancelled: threading.Event) -> Iterator[Progress | Result]:
+    """The turn of a job."""
+    line = self._started()
+    begun = time.monotonic()
+    finished = False
+    first, done, total = begun, 0, None
+    try:
+      line.send(job)
+      while True:
+        if cancelled.is_set():
+          raise CancelledError
+        seconds = time.monotonic() - begun
+        self._check(seconds)
+        if not line.poll(_POLL):
+          yield Progress(done, total, seconds, time.monotonic() - first)
+          continue
+        what, told = line.recv()
+        if what == "progress":
+          first = first if done else time.monotonic()
+          done, total = told
+          yield Progress(done, total, seconds, time.monotonic() - first)
+          continue
+        finished = True
+        if what == "refused":
+          raise UserError(told)
+        yield told
+        return
+    except (EOFError, ConnectionError, BrokenPipeError) as error:
+      raise UserError(
+        "The file could not be read: it is damaged, or made to break the reader."
+      ) from error
+    finally:
+      if not finished:
+        self.close()
 
   def close(self) -> None:
     """Ends the process, whatever it does."""

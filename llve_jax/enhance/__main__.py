@@ -8,6 +8,7 @@
   python -m llve_jax.enhance /dev/video0 -                           # a camera, in the browser
   python -m llve_jax.enhance burst/ bright.mp4 --rate=10             # raw stills as a film
   python -m llve_jax.enhance holiday/ *.mp4 bright/ --jobs=2         # many into a folder
+  python -m llve_jax.enhance --builder=smid/dynamic_raw bright/      # what `tfds build` made
 
 Frame count, time stamps, rate and sound of a video are kept. Frames are streamed: memory does not
 depend on the length. Frames larger than --tile are run in overlapping pieces.
@@ -17,6 +18,11 @@ import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
+
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "builder")  # what follows takes seconds to load
 
 from absl import flags
 
@@ -106,6 +112,11 @@ _BEAM_OPTIONS = flags.DEFINE_string(
   "runner=DirectRunner",
   "Of --beam: names and values, such as runner=DataflowRunner,project=NAME,region=NAME.",
 )
+_BUILDER = flags.DEFINE_string(
+  "builder", None, "NAME or NAME/CONFIG of a built data set, whose clips go into OUT, a folder."
+)
+_SPLIT = flags.DEFINE_string("split", "test", "Of --builder: which.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Of --builder: where TFDS keeps data sets.")
 _OVERWRITE = flags.DEFINE_bool(
   "overwrite", False, "Of many files: do those again whose results are there and newer."
 )
@@ -116,7 +127,10 @@ def main(argv: Sequence[str]) -> None:
   logging.getLogger("jax").setLevel(logging.WARNING)  # which accelerators it looked for in vain
   on_termination()
   is_shown = _SHOW.value or argv[2:] == ["-"] or any(map(is_live, argv[1:]))
-  asked = _shown(argv[1:]) if is_shown else many.plan(argv[1:])
+  asked: str | many.Job | list[many.Job] = []
+  builder = _BUILDER.value
+  if builder is None:
+    asked = _shown(argv[1:]) if is_shown else many.plan(argv[1:])
   options: dict[str, Any] = {
     "model": _MODEL.value,
     "side_by_side": _SIDE_BY_SIDE.value,
@@ -142,8 +156,10 @@ def main(argv: Sequence[str]) -> None:
     "quiet": _QUIET.value,
   }
   try:
-    if isinstance(asked, str):
-      done: object = command.show(asked, _PORT.value, **options)
+    if builder is not None:
+      done: object = _of_split(builder, argv[1:], options)
+    elif isinstance(asked, str):
+      done = command.show(asked, _PORT.value, **options)
     elif isinstance(asked, many.Job):
       if _BEAM.value:
         raise UserError("--beam: deals several files out, found one; give a folder of results")
@@ -163,6 +179,28 @@ def main(argv: Sequence[str]) -> None:
     if _QUIET.value:
       print(done, file=sys.stderr)
     sys.exit(1)
+
+
+def _of_split(builder: str, paths: Sequence[str], options: dict[str, Any]) -> many.Outcome:
+  """The clips of a data set into a folder."""
+  if len(paths) != 1:
+    raise UserError(
+      f"--builder={builder}: expected one folder for the results, found {' '.join(paths) or 'none'}"
+    )
+  # Imported here: TFDS takes seconds, and files do not need it.
+  from llve_jax.enhance.options import Options
+  from llve_jax.enhance.splits import enhance_split
+
+  asked = Options(**options)
+  return enhance_split(
+    builder,
+    _SPLIT.value,
+    _DATA_DIR.value,
+    paths[0],
+    asked,
+    overwrite=_OVERWRITE.value,
+    say=asked.say,
+  )
 
 
 def _shown(paths: Sequence[str]) -> str:

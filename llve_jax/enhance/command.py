@@ -9,6 +9,7 @@ from llve_jax.enhance.account import Account, check_report, write_report
 from llve_jax.enhance.clips import Mosaics, enhance_clip, is_clip
 from llve_jax.enhance.files import Enhanced, check_paths, preview_paths
 from llve_jax.enhance.in_parts import enhance_in_parts, part_length
+from llve_jax.enhance.kept_parts import bytes_of_parts
 from llve_jax.enhance.live import Shown
 from llve_jax.enhance.options import Options, Watch
 from llve_jax.enhance.pictures import bits_of, enhance_picture
@@ -161,13 +162,16 @@ def _video(
   if options.ratio is not None:
     raise _no_ratio(source, options.ratio)
   info = read_info(source, on_error=options.on_error)
+  width = info.width * (2 if options.side_by_side else 1)
+  length = part_length(info, width) if options.part is None else options.part
   plan = make_plan(
     info,
     target,
-    width=info.width * (2 if options.side_by_side else 1),
+    width=width,
     sound=options.sound,
     depth=options.depth,
     keep_interlaced=options.keep_interlaced,
+    parts=bytes_of_parts(target) if length else None,
   )
   if options.dry_run:
     return plan
@@ -180,7 +184,6 @@ def _video(
     return preview(plan, method, options.preview, strip)
   watch = options.watching(account)
   progress = partial(options.counted, total=info.expected_frames)
-  length = part_length(plan) if options.part is None else options.part
   if not length:
     return enhance_video(
       plan,

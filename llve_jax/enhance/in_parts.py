@@ -20,7 +20,7 @@ from llve_jax.enhance.overlap import Behind, ahead
 from llve_jax.enhance.rates import Rates
 from llve_jax.enhance.videos import beside
 from llve_jax.errors import UserError
-from llve_jax.io.video import Plan, Tracks, VideoFrame, VideoReader
+from llve_jax.io.video import Plan, Tracks, VideoFrame, VideoInfo, VideoReader
 from llve_jax.io.video.parts import Joiner, PartWriter
 from llve_jax.io.video.source import OnError
 from llve_jax.methods.method import Frame, Memory, Method
@@ -37,10 +37,10 @@ class Progress(Protocol):
     """`done` of them were before."""
 
 
-def part_length(plan: Plan) -> int | None:
-  """Frames of a part; None where a video is too short to be worth it."""
-  length = _STEP * min(_MOST_STEPS, max(1, _PIXELS // (plan.width * plan.height * _STEP)))
-  expected = plan.source.expected_frames
+def part_length(info: VideoInfo, width: int) -> int | None:
+  """Frames of a part of a film that gets so wide; None where it is too short to be worth it."""
+  length = _STEP * min(_MOST_STEPS, max(1, _PIXELS // (width * info.height * _STEP)))
+  expected = info.expected_frames
   return length if expected is not None and expected > 2 * length else None
 
 

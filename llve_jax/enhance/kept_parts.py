@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import glob
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ _RUN = "run.json"
 def folder_of(target: Path) -> Path:
   """Where the parts of a result are kept."""
   return target.with_name(f".{target.name}.parts")
+
+
+def bytes_of_parts(target: str | os.PathLike[str]) -> int:
+  """How much of the disk the parts of a result take so far."""
+  return sum(path.stat().st_size for path in folder_of(Path(target)).glob("*"))
 
 
 class KeptParts:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-  "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET),
+  "litert": Format(litert.prepare, litert.write, litert.RUNNER, litert.SNIPPET, litert.ADVICE),
   "onnx": Format(
     onnx_file.prepare, onnx_file.write, onnx_file.RUNNER, onnx_file.SNIPPET, onnx_file.ADVICE
   ),
@@ -78,14 +78,25 @@ def check_destination(out: str | os.PathLike[str]) -> Path:
   path = Path(out).resolve()
   if not path.parent.is_dir():
     raise UserError(f"{out}: the folder {path.parent} does not exist; create it first")
-  if not os.access(path.parent, os.W_OK):
-    raise UserError(f"{out}: the folder {path.parent} may not be written to; choose another one")
+  _try_to_write(out, path)
   replaceable = path.is_dir() and ((path / CARD).is_file() or not any(path.iterdir()))
   if path.exists() and not replaceable:
     raise UserError(
       f"{out}: exists and is no older export (it holds no {CARD}); choose another name or remove it"
     )
   return path
+
+
+def _try_to_write(out: str | os.PathLike[str], path: Path) -> None:
+  """Makes a folder beside `path`, and removes it: permissions alone do not say whether one may."""
+  trial = path.with_name(f".{path.name}.{os.getpid()}.try")
+  try:
+    trial.mkdir()
+    trial.rmdir()
+  except OSError as error:
+    raise UserError(
+      f"{out}: the folder {path.parent} cannot be written to ({error.strerror}); choose another one"
+    ) from error
 
 
 def export(
@@ -127,6 +138,34 @@ def export(
     said = manifest.of(network, format, options, signatures, found, temporary, shipped)
     (temporary / CARD).write_text(json.dumps(said, indent=2, default=str) + "\n")
   return Written(signatures, found)
+
+
+def export_several(
+  network: Trained,
+  out: str | os.PathLike[str],
+  options: Mapping[str, Options],
+  *,
+  shipped: str | None = None,
+) -> dict[str, Written]:
+  """Writes a network in several formats, each into a folder of its name: all of them or none.
+
+  Args:
+    network: the network.
+    out: where to.
+    options: format -> what else one may choose.
+    shipped: as `export`; raises what that raises.
+  """
+  path = check_destination(out)
+  for format, each in options.items():  # before the first costs time
+    known_format(format).prepare(in_float32(network), each)
+  with replacing(path) as temporary:
+    temporary.mkdir()
+    written = {
+      format: export(network, temporary / format, format, each, shipped=shipped)
+      for format, each in options.items()
+    }
+    (temporary / CARD).write_text(json.dumps({"formats": list(options)}) + "\n")
+  return written
 
 
 def in_float32(network: Trained) -> Trained:

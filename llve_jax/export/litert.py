@@ -31,6 +31,7 @@ SNIPPET = """\
   network = Interpreter({path!r} + "/model.tflite", num_threads=2)
   enhance = network.get_signature_runner({signature!r})
   bright = enhance({given}=dark)[{given!r}]  # float32, of the shape that the signature says"""
+ADVICE = "try another --size, or --precision=float16, which is held to a PSNR"
 
 
 def prepare(network: Trained, options: Options) -> list[Probe]:

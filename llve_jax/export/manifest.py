@@ -94,6 +94,8 @@ def of(
           "largest": trial.largest,
           "mean": trial.mean,
           "psnr": trial.psnr if math.isfinite(trial.psnr) else None,
+          "rounding": trial.rounding,
+          "counts": found.counts(trial),
         }
         for trial in found.trials
       },

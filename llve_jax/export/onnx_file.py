@@ -114,9 +114,7 @@ def _as_onnx(content: bytes, signature: Signature) -> Any:
     try:
       with silent():
         model, _ = tf2onnx.convert.from_tflite(
-          str(file),
-          opset=OPSET,
-          custom_op_handlers={"UnsortedSegmentProd": (onnx_graph.segment_product, [])},
+          str(file), opset=OPSET, custom_op_handlers=onnx_graph.HANDLERS
         )
       onnx_graph.clip(model)
       _rename(model, _names(file, signature))

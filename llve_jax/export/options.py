@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,32 @@ class Options:
   video: str | None = None
   layout: str = "clip"
   warm_up: tuple[int, int] | None = None
+
+
+# Which formats know an option at all.
+_OF = {
+  "size": ("litert", "onnx"),
+  "frames": ("litert", "onnx"),
+  "precision": ("litert",),
+  "layout": ("onnx",),
+  "warm_up": ("saved_model",),
+}
+
+
+def only_for(options: Options, format: str, formats: Sequence[str]) -> Options:
+  """Of the options of several formats those of one; what none of them knows stays, to be refused.
+
+  Args:
+    options: of all.
+    format: one of them.
+    formats: all of them.
+  """
+  others = {
+    field: getattr(Options(), field)
+    for field, known in _OF.items()
+    if format not in known and set(known) & set(formats)
+  }
+  return dataclasses.replace(options, **others)
 
 
 def parse_size(text: str | None, flag: str = "size") -> tuple[int, int] | None:

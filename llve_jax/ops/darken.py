@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from llve_jax.errors import UserError
 from llve_jax.ops import camera as cameras
-from llve_jax.ops import compress, degrade, night_light, night_target, overlay
+from llve_jax.ops import compress, degrade, develop, night_light, night_target, overlay
 from llve_jax.ops.color import srgb_to_linear
 from llve_jax.ops.darkening import Darkening
 from llve_jax.ops.frames import to_8_bit
@@ -49,15 +49,13 @@ def apply(
   gains = exposures(len(bright), darkening, rng)
   codes = np.arange(256, dtype=np.float32) / np.float32(255)
   a, b, g = darkening.tone
-  gain, contrast = darkening.develop
-  curve = codes * gain / (1 + (gain - 1) * codes)
-  developed = to_8_bit(curve + contrast * (3 * curve**2 - 2 * curve**3 - curve))
+  developed = to_8_bit(develop.curve(bright, darkening.level, darkening.contrast))
   day, toned = srgb_to_linear(codes), srgb_to_linear(b * (a * codes) ** g).astype(np.float32)
   lit = None
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, source in enumerate(bright):
-    frame = np.asarray(cv2.LUT(source, developed), np.uint8)
-    light = _toned(frame, toned, day, vivid=darkening.vivid)
+    frame = develop.faded(np.asarray(cv2.LUT(source, developed), np.uint8), darkening.saturation)
+    light = _toned(frame, toned, day, darkening.vivid)
     if night is not None:
       if lit is None or any(lamp.speed != (0.0, 0.0) for lamp in night.lamps):
         lit = _lit(night, shape, index, darkening)
@@ -89,14 +87,16 @@ def exposures(count: int, darkening: Darkening, rng: np.random.Generator) -> Flo
 
 
 def _toned(
-  frame: Frame8, toned: np.ndarray, day: np.ndarray, *, vivid: bool
+  frame: Frame8, toned: np.ndarray, day: np.ndarray, vivid: float
 ) -> Float[np.ndarray, "h w 3"]:
   """Light of a frame under the tone curve `toned`, codes to light; `day` is that of no curve."""
+  gaudy = np.asarray(cv2.LUT(frame, toned), np.float32)
   if not vivid:
-    return np.asarray(cv2.LUT(frame, toned), np.float32)
+    return gaudy
   share = (toned / np.maximum(day, day[1])).astype(np.float32)
   light = np.asarray(cv2.LUT(frame, day), np.float32)
-  return light * cv2.LUT(frame.max(-1), share)[..., None]
+  light *= cv2.LUT(frame.max(-1), share)[..., None]
+  return gaudy + np.float32(vivid) * (light - gaudy)
 
 
 def _lit(

@@ -24,11 +24,14 @@ class Darkening:
   """What happens to one clip. The defaults change nothing.
 
   Attributes:
-    develop: (g, c): the sRGB values of the bright clip get the curve y = x g / (1 + (g - 1) x) and
-      contrast, y + c (3 y^2 - 2 y^3 - y), before all else; both sides show it.
+    level: mean sRGB value, in [0, 1], that the bright clip is brought to before all else by a
+      curve, see `develop.curve`; both sides show it. 0: the clip stays as it is.
+    contrast: what that curve adds of it.
+    saturation: factor on the bright clip's distance from grey, on both sides; 0 is without colour.
     tone: (a, b, g): of the dark side, an sRGB value x in [0, 1] becomes b * (a * x)**g.
-    vivid: only the brightest colour of each pixel does so, and the others keep their ratio to it in
-      linear light, as under less light; else every colour does, which makes the dark clip gaudy.
+    vivid: 1: only the brightest colour of each pixel does so, and the others keep their ratio to it
+      in linear light, as under less light; 0: every colour does, which makes the dark clip gaudy;
+      between: a mean of both.
     exposure: factor on light.
     cast: factors on red, green and blue light that the camera did not balance.
     night: how the scene is lit; None: as the bright clip shows it.
@@ -45,9 +48,11 @@ class Darkening:
     h264_crf: constant rate factor at which the clip is compressed; 0: it is not.
   """
 
-  develop: tuple[float, float] = (1.0, 0.0)
+  level: float = 0.0
+  contrast: float = 0.0
+  saturation: float = 1.0
   tone: Triple = (1.0, 1.0, 1.0)
-  vivid: bool = False
+  vivid: float = 0.0
   exposure: float = 1.0
   cast: Triple = (1.0, 1.0, 1.0)
   night: NightLight | None = None
@@ -75,11 +80,13 @@ def draw(
   tone: float = 0.65,
   tone_gamma: Range = (1.4, 3.6),
   tone_exposure: Range = (1 / 4, 1.0),
-  vivid: float = 0.0,
+  vivid: Range = (0.0, 0.0),
   retouched: float = 0.0,
-  lighten: Range = (1.0, 1.8),
+  level: Range = (0.38, 0.5),
   contrast: Range = (0.0, 0.5),
+  faded: float = 0.0,
   cast: float = 0.5,
+  night_cast: float = 0.2,
   noise: float = 0.85,
   shot_noise: Range = (1e-4, 1.2e-2),
   most_noise: float = 3e-3,
@@ -114,12 +121,14 @@ def draw(
       and half as steep.
     tone_gamma: range of g, uniform.
     tone_exposure: takes the place of `exposure` where there is a tone curve and no night.
-    vivid: of a tone curve by the brightest colour of each pixel, see `Darkening`.
-    retouched: of a bright clip that is made brighter yet, as people like theirs; not at night.
-    lighten: how far, uniform in its logarithm: g of `Darkening.develop`.
-    contrast: that it gets with it, uniform: c of `Darkening.develop`.
-    cast: of a strong cast of colour, at night less often; without, red and blue are off by a few
+    vivid: of tone curves, uniform, see `Darkening`.
+    retouched: of a bright clip whose exposure and contrast are made what people like; not at night.
+    level: its mean then, uniform, see `Darkening`.
+    contrast: that it gets with it, uniform.
+    faded: of a bright clip with less colour, down to none, as cameras have it at night.
+    cast: of a strong cast of colour where it is not night; without, red and blue are off by a few
       percent.
+    night_cast: the same at night, where coloured lamps are to stay as they are.
     noise: of a noisy sensor.
     shot_noise: at full exposure, uniform in its logarithm; it shrinks with the light, as
       photo-electrons do. Read, row and fixed noise go with it, see `camera.draw_camera`.
@@ -143,7 +152,8 @@ def draw(
     UserError: a probability outside [0, 1], or an empty range.
   """
   chances = {"untouched": untouched, "night": night, "shade": shade, "tone": tone, "cast": cast}
-  chances |= {"vivid": vivid, "retouched": retouched}
+  chances |= {"night_cast": night_cast, "faded": faded}
+  chances |= {"retouched": retouched}
   chances |= {"noise": noise, "fixed_noise": fixed_noise, "mosaic": mosaic, "black": black}
   chances |= {"denoise": denoise, "sharpen": sharpen, "drift": drift, "blurred": blurred}
   chances |= {"bars": bars, "graphics": graphics, "jpeg": jpeg, "h264": h264}
@@ -170,11 +180,9 @@ def draw(
       gamma = ranges.uniform(kind, "tone_gamma", tone_gamma)
       gamma = 1 + (gamma - 1) / 2 if at_night else gamma
       curve = (float(kind.uniform(0.9, 1)), float(kind.uniform(0.5, 1)), float(gamma))
-  developed = (
-    ranges.log_uniform(light, "lighten", lighten),
-    ranges.uniform(light, "contrast", contrast),
-  )
-  developed = developed if dark and not at_night and light.random() < retouched else (1.0, 0.0)
+  mean, more = ranges.uniform(light, "level", level), ranges.uniform(light, "contrast", contrast)
+  developed = dark and not at_night and light.random() < retouched
+  fades, colour = light.random() < faded, float(light.random())
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
   quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
   crf = ranges.whole(codec, "h264_crf", h264_crf)
@@ -184,11 +192,13 @@ def draw(
   shakes = shake.random() < blurred
   length = ranges.uniform(shake, "blur_length", blur_length)
   return Darkening(
-    develop=developed,
+    level=mean if developed else 0.0,
+    contrast=more if developed else 0.0,
+    saturation=colour if fades else 1.0,
     tone=curve,
-    vivid=curved and float(kind.random()) < vivid,
+    vivid=ranges.uniform(kind, "vivid", vivid) if curved else 0.0,
     exposure=factor,
-    cast=_cast(tint, cast * (0.4 if at_night else 1)) if dark else (1.0, 1.0, 1.0),
+    cast=_cast(tint, night_cast if at_night else cast) if dark else (1.0, 1.0, 1.0),
     night=scene,
     drift=stops if changes else 0.0,
     drift_frames=period,

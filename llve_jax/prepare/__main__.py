@@ -12,6 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading", "shoot")  # what follows takes seconds to load
+
 from absl import app, flags
 
 from llve_jax.errors import UserError, run_main

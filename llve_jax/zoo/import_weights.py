@@ -7,6 +7,11 @@ FILE is in the program's own format (.pth, .pt, .h5); nothing that it holds is r
 
 from collections.abc import Sequence
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("reading")  # what follows takes seconds to load
+
 import jax
 from absl import flags
 

@@ -52,12 +52,18 @@ def load(path: str | os.PathLike[str]) -> Trained:
     UserError: nothing there, or its weights do not fit the network it names.
   """
   path = shipped.checked(str(path)) if shipped.is_name(path) else Path(path)
+  names = ", ".join(shipped.SHIPPED)
+  if not path.exists():
+    raise UserError(
+      f"{path}: no such file or folder, and no shipped network is called so (those are {names}); "
+      "expected one of them, a weights file, or the --workdir of `python -m experiments.train`"
+    )
   file = path / BEST if path.is_dir() or path.suffix != ".safetensors" else path
   if not file.is_file():
     raise UserError(
       f"{path}: holds no trained network ({file.name} is missing); expected the --workdir of "
       "`python -m experiments.train` after its first evaluation, or one of the shipped networks "
-      f"{', '.join(shipped.SHIPPED)}"
+      f"{names}"
     )
   read = bundle.load(file)
   module = models.build(read.name, **read.kwargs)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,8 +56,13 @@ def served(folder: Path, *flags: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-  with served(tmp_path_factory.mktemp("page"), "--max_seconds=30") as found:
+def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+  return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(page_folder: Path) -> Iterator[str]:
+  with served(page_folder, "--max_seconds=30") as found:
     yield found
 
 
@@ -156,27 +160,42 @@ def test_without_a_file_it_says_so_and_the_keyboard_is_enough(opened: Any) -> No
   opened.locator("#status", has_text="no file yet").wait_for(timeout=WAIT)
 
 
-def test_a_second_visitor_waits_and_the_first_may_cancel(
-  browser: Any, address: str, dark_picture: Path, tmp_path: Path
+def test_a_second_visitor_waits_a_third_gives_up_and_the_first_may_cancel(
+  browser: Any, address: str, page_folder: Path, dark_picture: Path, tmp_path: Path
 ) -> None:
   long = tmp_path / "long.mp4"
   write_video(long, np.full((700, 240, 320, 3), 20, np.uint8), 25)
-  first, second = (browser.new_page(viewport=DESK) for _ in range(2))
-  for page in (first, second):
+  other = tmp_path / "other.png"
+  other.write_bytes(dark_picture.read_bytes() + b"unlike any")
+  first, second, third = (browser.new_page(viewport=DESK) for _ in range(3))
+  for page in (first, second, third):
     page.goto(address)
     page.wait_for_selector("#start")
   give(first, long)
   first.locator("#start").click()
   first.locator("#status", has_text=re.compile("Frame|Reading")).wait_for(timeout=WAIT)
-  give(second, dark_picture)
-  second.locator("#start").click()
-  time.sleep(0.5)
-  assert "Done" not in second.inner_text("#status")
+  for page, path, before in ((second, dark_picture, "one file comes"), (third, other, "2 files")):
+    give(page, path)
+    page.locator("#start").click()
+    page.locator("#status", has_text=f"Waiting: {before}").wait_for(timeout=WAIT)
+  assert holding(page_folder, b"unlike any")
+  third.locator("#cancel").click()
+  assert "Cancelled. Your file is removed." in ended(third)
+  assert not holding(page_folder, b"unlike any")
+  assert third.locator("#upload .file-preview").count() == 0
+  assert "Waiting" in second.inner_text("#status")
   first.locator("#cancel").click()
   assert "Cancelled" in ended(first)
   assert "Done: 1 picture" in ended(second)
-  first.close()
-  second.close()
+  assert "Cancelled" in third.inner_text("#status")  # and nothing came of it
+  for page in (first, second, third):
+    page.close()
+
+
+def holding(folder: Path, content: bytes) -> list[Path]:
+  """The files of the page that hold it."""
+  files = [path for path in folder.rglob("*") if path.is_file()]
+  return [path for path in files if content in path.read_bytes()]
 
 
 def test_whoever_does_not_see_it_finds_the_way(opened: Any, dark_picture: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ pytest.importorskip("gradio", reason="the extra [demo] is not installed")
 from llve_jax.demo import page
 from llve_jax.demo.job import Job, Result, do
 from llve_jax.demo.limits import Limits
-from llve_jax.demo.worker import CancelledError, Progress
+from llve_jax.demo.worker import CancelledError, Progress, Waiting
 from llve_jax.errors import UserError
 
 VISITOR: Any = SimpleNamespace(session_hash="visitor")
@@ -23,9 +24,13 @@ class Here:
   """Does the work in this process."""
 
   def __init__(self, limits: Limits):
-    self.limits, self.jobs = limits, list[Job]()
+    self.limits, self.jobs, self.before = limits, list[Job](), 0
 
   def run(self, job: Job, cancelled: Any) -> Any:
+    while self.before:
+      yield Waiting(self.before)
+      if cancelled.is_set():
+        raise CancelledError
     self.jobs.append(job)
     yield Progress(0, None, 0.0, 0.0)
     if cancelled.is_set():
@@ -52,13 +57,13 @@ def test_a_picture_gets_a_slider_and_a_video_players(
   at, worker = desk(tmp_path)
   first, last = shows(at, str(dark_picture))
   assert "Reading the file" in first[0]
-  assert not any(each["visible"] for each in first[1:])
-  status, slider, players, plots, download = last
+  assert not any(each["visible"] for each in first[1:-1])
+  status, slider, players, plots, download, _ = last
   assert "Done: 1 picture of 48 x 32" in status
   assert [each["visible"] for each in (slider, players, plots, download)] == [1, 0, 1, 1]
   assert Path(download["value"]).read_bytes()
   *_, last = shows(at, str(dark_video), by_itself=False, strength=0.5, steady="on")
-  assert [each["visible"] for each in last[1:]] == [0, 1, 1, 1]
+  assert [each["visible"] for each in last[1:-1]] == [0, 1, 1, 1]
   assert worker.jobs[1].options == {
     "model": "gamma",
     "strength": 0.5,
@@ -77,7 +82,7 @@ def test_a_picture_gets_a_slider_and_a_video_players(
 def test_what_is_no_file_is_told(upload: str | None, message: str, tmp_path: Path) -> None:
   at, worker = desk(tmp_path)
   (tmp_path / "page.html").write_text("<script>")
-  ((status, *others),) = shows(at, None if upload is None else str(tmp_path / upload))
+  ((status, *others, _),) = shows(at, None if upload is None else str(tmp_path / upload))
   assert message in status
   assert 'role="alert"' in status
   assert not any(each["visible"] for each in others)
@@ -96,13 +101,62 @@ def test_a_refused_file_leaves_nothing(dark_video: Path, tmp_path: Path) -> None
 
 def test_a_visitor_who_gives_up_stops_the_work(dark_video: Path, tmp_path: Path) -> None:
   at, _ = desk(tmp_path)
-  steps = at.enhance(str(dark_video), "gamma", True, 1.0, "by itself", "by itself", request=VISITOR)
+  upload = tmp_path / "upload.mp4"
+  upload.write_bytes(dark_video.read_bytes())
+  steps = begun(at, upload)
   next(steps)
   at.give_up(SimpleNamespace(session_hash="another"))  # type: ignore[arg-type]
   at.give_up(VISITOR)
-  assert "Cancelled" in next(steps)[0]
+  status, *_, left = next(steps)
+  assert "Cancelled" in status
+  assert left is None  # nothing stays in the page
   assert not any((tmp_path / "jobs").iterdir())
+  assert not upload.exists()
   at.give_up(VISITOR)  # nothing to give up
+
+
+def begun(at: page.Desk, upload: Path) -> Iterator[tuple[Any, ...]]:
+  look, steady = "by itself", "by itself"
+  return at.enhance(str(upload), "gamma", True, 1.0, look, steady, request=VISITOR)
+
+
+def test_whoever_waits_is_told_and_may_give_up_or_go(dark_picture: Path, tmp_path: Path) -> None:
+  at, worker = desk(tmp_path)
+  worker.before = 2
+  upload = tmp_path / "upload.png"
+  for cancels in (True, False):
+    upload.write_bytes(dark_picture.read_bytes())
+    steps = begun(at, upload)
+    status, *others, left = next(steps)
+    assert "Waiting: 2 files come first" in status
+    assert not any(each["visible"] for each in others)
+    assert left is not None
+    (source,) = (tmp_path / "jobs").rglob("*.png")
+    os.utime(source, (1e9, 1e9))
+    next(steps)
+    assert source.stat().st_mtime > 1.5e9  # kept, however long it waits
+    if cancels:
+      at.give_up(VISITOR)
+      assert "Cancelled" in next(steps)[0]
+    else:
+      steps.close()  # type: ignore[attr-defined]
+    assert not any((tmp_path / "jobs").iterdir())
+    assert not upload.exists()
+    assert not at._visitors.waiting
+  assert dark_picture.exists()
+
+
+def test_the_sample_is_everybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setattr(page, "write_dark", lambda path, *_, **__: path.write_bytes(b"clip"))
+  at, worker = desk(tmp_path)
+  worker.before = 1
+  upload = tmp_path / "copy of the sample.mp4"
+  upload.write_bytes(Path(at.sample()).read_bytes())
+  steps = begun(at, upload)
+  next(steps)
+  at.give_up(VISITOR)
+  assert "Cancelled" in next(steps)[0]
+  assert upload.exists()
 
 
 def test_where_files_cannot_be_linked_they_are_copied(
@@ -141,12 +195,13 @@ def test_the_sample_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_page_keeps_its_doings_to_itself(tmp_path: Path) -> None:
-  """No event can be called by name from outside, and one file is worked on at a time."""
+  """No event can be called by name from outside; who waits does so in a line of ours."""
   at, _ = desk(tmp_path)
   blocks = page.build(at, Limits(), ["night", "clahe"], "clahe")
   assert all(each.api_visibility == "private" for each in blocks.fns.values() if each.api_name)
   (work,) = [each for each in blocks.fns.values() if each.fn and each.name == "enhance"]
-  assert work.concurrency_limit == 1
+  assert work.concurrency_limit is None
+  assert blocks.max_threads > Limits().waiting
   assert blocks.title == "See in the dark"
 
 

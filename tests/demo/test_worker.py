@@ -13,7 +13,7 @@ import pytest
 
 from llve_jax.demo.job import Job
 from llve_jax.demo.limits import Limits
-from llve_jax.demo.worker import CancelledError, Progress, Worker
+from llve_jax.demo.worker import CancelledError, Progress, Waiting, Worker
 from llve_jax.errors import UserError
 
 
@@ -101,3 +101,22 @@ def test_who_does_not_listen_any_more_does_not_block_the_next(worker: Worker) ->
   assert isinstance(next(steps), Progress)
   steps.close()  # type: ignore[attr-defined]
   assert run(worker, "count")[-1][0] == "result"
+
+
+def test_one_after_the_other_and_whoever_waits_may_go(worker: Worker) -> None:
+  worker.limits = dataclasses.replace(Limits(), waiting=2)
+  job, leaves = Job(Path("x"), {"do": "count"}), threading.Event()
+  first = worker.run(job, threading.Event())
+  assert isinstance(next(first), Progress)
+  second, third = worker.run(job, leaves), worker.run(job, threading.Event())
+  assert [next(second), next(third)] == [Waiting(1), Waiting(2)]
+  with pytest.raises(UserError, match="Many others wait"):
+    run(worker, "count")
+  leaves.set()
+  with pytest.raises(CancelledError):
+    next(second)
+  assert next(third) == Waiting(1)
+  first.close()  # type: ignore[attr-defined]
+  assert list(third)[-1][0] == "result"
+  with pytest.raises(CancelledError):
+    run(worker, "count", leaves)  # given up before its turn: it does not begin

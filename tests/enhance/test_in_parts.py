@@ -1,5 +1,6 @@
 """Part by part: the same film as of one go, wherever it was stopped, and by whatever."""
 
+import dataclasses
 import random
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from llve_jax.enhance import command, in_parts
 from llve_jax.enhance.in_parts import part_length
 from llve_jax.enhance.kept_parts import folder_of
 from llve_jax.errors import UserError
-from llve_jax.io.video import Tracks, make_plan, read_frames, read_info
+from llve_jax.io.video import Tracks, read_frames, read_info
 
 LONG = {"model": "auto_gain", "stabilise": True, "strength": 0.8, "part": 10, "quiet": True}
 
@@ -190,12 +191,26 @@ def test_damage_of_the_source_leaves_nothing(make_clip, odd_frames, tmp_path):
 
 
 @pytest.mark.parametrize("sizes", [(67, 45, 960), (1920, 1080, 96), (3840, 2160, 48)])
-def test_how_long_a_part_is(clip, tmp_path, sizes):
+def test_how_long_a_part_is(clip, sizes):
   width, height, expected = sizes
-  plan = make_plan(read_info(clip), tmp_path / "out.mp4", width=width, height=height)
-  assert part_length(plan) is None
-  object.__setattr__(plan.source, "frame_count", 10**6)
-  assert part_length(plan) == expected
+  info = dataclasses.replace(read_info(clip), height=height)
+  assert part_length(info, width) is None
+  assert part_length(dataclasses.replace(info, frame_count=10**6), width) == expected
+
+
+def test_the_disk_has_to_hold_the_parts_too(clip, tmp_path, monkeypatch):
+  target = tmp_path / "out.mp4"
+  usage = type("Usage", (), {"free": 10**12})
+  monkeypatch.setattr("llve_jax.io.video.plan.shutil.disk_usage", lambda path: usage)
+  plan = command.run(clip, target, model="input", dry_run=True, part=10)
+  assert "as much again for its parts" in str(plan)
+  usage.free = int(0.3 * plan.size)  # enough for the result alone
+  command.run(clip, target, model="input", dry_run=True, part=0)
+  with pytest.raises(UserError, match=r"make room, or write to another disk"):
+    command.run(clip, target, model="input", dry_run=True, part=10)
+  folder_of(target).mkdir()
+  (folder_of(target) / "000000.packets.npz").write_bytes(bytes(plan.size))
+  command.run(clip, target, model="input", dry_run=True, part=10)  # they are there
 
 
 def killed_at_random(

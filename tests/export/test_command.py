@@ -49,6 +49,30 @@ def test_what_it_prints_is_what_one_types_next(tmp_path, workdir):
   assert (bright.shape, bright.dtype) == (dark.shape, np.float32)
 
 
+_STOPPED = """
+import signal, sys
+from llve_jax.errors import run_main
+from llve_jax.export import __main__, command
+from llve_jax.io.atomic import replacing
+
+def run(out, **options):
+  with replacing(out) as temporary:
+    temporary.mkdir()
+    signal.raise_signal(signal.SIGTERM)
+
+command.run = run
+sys.argv = ["export", "--model=night", {out!r}]
+run_main(__main__.main)
+"""
+
+
+def test_what_is_stopped_leaves_nothing(tmp_path):
+  done = run("-c", _STOPPED.format(out=str(tmp_path / "out")))
+  assert done.returncode == 130, done.stderr
+  assert done.stderr == f"stopped: {tmp_path / 'out'} was not written\n"
+  assert not any(tmp_path.iterdir())
+
+
 def typed(said: str, dark: np.ndarray) -> np.ndarray:
   """What comes of the lines that the command prints."""
   names = {"dark": dark}
@@ -72,11 +96,39 @@ def test_versions_follow_each_other(tmp_path, gain, monkeypatch, numpy_format):
   assert sorted(path.name for path in (tmp_path / "base").iterdir()) == ["1", "2"]
 
 
+def test_several_formats_each_get_a_folder(tmp_path, gain, monkeypatch, numpy_format):
+  asked = {}
+
+  def export(network, path, format, options, **others):
+    asked[format] = options
+    return formats_export(network, path, format, options, **others)
+
+  formats_export = formats.export
+  monkeypatch.setattr(formats, "export", export)
+  for name in ("saved_model", "onnx"):
+    monkeypatch.setitem(formats.FORMATS, name, numpy_format())
+  monkeypatch.setattr(command.trained, "load", lambda model: gain)
+  options = {"model": "gain", "size": "5x3", "warm_up": "8x6", "frames": 2}
+  out = tmp_path / "out"
+  said = command.run(str(out), format="saved_model,onnx,onnx", **options)
+  assert said.count("to use it:") == 2
+  assert f"wrote {out / 'onnx'}: gain as onnx" in said
+  assert sorted(path.name for path in out.iterdir()) == ["llve_jax.json", "onnx", "saved_model"]
+  assert (out / "onnx" / formats.CARD).is_file()
+  assert (asked["saved_model"].size, asked["saved_model"].warm_up) == (None, (6, 8))
+  assert (asked["onnx"].size, asked["onnx"].frames, asked["onnx"].warm_up) == ((3, 5), 2, None)
+
+  monkeypatch.setitem(formats.FORMATS, "onnx", numpy_format(1.01))
+  with pytest.raises(UserError, match="differs from the network"):
+    command.run(str(tmp_path / "other"), format="saved_model,onnx", **options)
+  assert [path.name for path in tmp_path.iterdir()] == ["out"]  # all or none
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (("--model={run}",), "expected one path, OUT; found 0"),
+    (("--model={run}",), "expected one path, OUT; found none"),
     (("--model={run}", "--format=coreml", "{out}"), "known: litert, onnx, saved_model, stablehlo"),
   ],
 )
@@ -109,6 +161,11 @@ def test_bad_input_ends_with_one_line_and_code_2(tmp_path, workdir, arguments, m
     ("out", {"model": "run", "calibrate": "no.mp4"}, "--calibrate=no.mp4: no such file"),
     ("out", {"model": "."}, "holds no trained network"),
     ("out", {"model": "run", "format": "onnx2"}, "no export format is called 'onnx2'"),
+    ("out", {"model": "run", "format": "onnx,coreml"}, "no export format is called 'coreml'"),
+    ("out", {"model": "run", "format": "onnx,litert"}, "litert has a fixed size; pass --size"),
+    ("out", {"model": "run", "format": "onnx,stablehlo", "warm_up": "8x8"}, "of --format=saved_m"),
+    ("out", {"model": "run", "format": "onnx,stablehlo", "versions": True}, "is of one format"),
+    ("out", {"model": "nowhere"}, "nowhere: no such file or folder"),
     ("missing/out", {"model": "run"}, "does not exist; create it first"),
     ("run", {"model": "run"}, "exists and is no older export"),
     ("run/best.safetensors", {"model": "run"}, "exists and is no older export"),

@@ -1,5 +1,7 @@
 import dataclasses
+import errno
 import json
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -83,9 +85,14 @@ def test_something_else_is_never_replaced(tmp_path):
 def test_the_folder_must_exist_and_be_writable(tmp_path, monkeypatch):
   with pytest.raises(UserError, match=r"out: the folder .*missing does not exist"):
     formats.check_destination(tmp_path / "missing" / "out")
-  monkeypatch.setattr(formats.os, "access", lambda path, mode: False)  # root may write anywhere
-  with pytest.raises(UserError, match="may not be written to"):
+
+  def mkdir(path):  # a stand-in, since root may write anywhere
+    raise OSError(errno.EROFS, "Read-only file system")
+
+  monkeypatch.setattr(Path, "mkdir", mkdir)
+  with pytest.raises(UserError, match=r"out: .* cannot be written to \(Read-only file system\)"):
     formats.check_destination(tmp_path / "out")
+  assert not any(tmp_path.iterdir())
 
 
 def test_an_unknown_format_lists_the_known(tmp_path, gain):

@@ -5,11 +5,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from jax import export
 
 from llve_jax.errors import UserError
 from llve_jax.export import formats, litert, onnx_file, signatures
 from llve_jax.export.options import Options
 from llve_jax.export.probes import noise
+from llve_jax.ops.resize import bilinear_enlarge, reflect_pad
 from tests.export.conftest import run
 
 SIZE = (20, 24)
@@ -49,6 +51,23 @@ def test_our_own_network_hands_on_its_memory_at_any_size(streaming):
   given = {name: np.asarray(value) for name, value in inputs.items()}
   for name, found in zip(names, session.run(names, given), strict=True):
     np.testing.assert_allclose(found, expected[name.removeprefix("out_")], atol=2e-4)
+
+
+def test_pixels_beyond_the_border_and_between_others_at_any_size(gain):
+  """Reflected ones were found by remainders of negative numbers, the others by a comparison."""
+
+  def apply(variables, inputs):
+    return {"clip": bilinear_enlarge(reflect_pad(inputs["clip"], 3), 2, align_corners=True)}
+
+  clip = jax.ShapeDtypeStruct(export.symbolic_shape("n, h, w, 3"), np.float32)
+  outputs = jax.eval_shape(apply, {}, {"clip": clip})
+  one = signatures.Signature("serving_default", apply, {"clip": clip}, outputs, ())
+  model = onnx_file._as_onnx(litert.converted(gain, (one,), Options()), one)
+  session = onnxruntime.InferenceSession(model.SerializeToString())
+  images = noise((1, 2, 2, 5), gain.traits, 0)[0]
+  (found,) = session.run(None, {"clip": images})
+  expected = jax.jit(apply)({}, {"clip": images})["clip"]
+  np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def sizes_of(value) -> list:

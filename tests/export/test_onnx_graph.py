@@ -21,7 +21,7 @@ def test_a_product_by_segments_leaves_out_what_has_none(tmp_path):
     product,
     [tf.TensorSpec([5], tf.int32)],
     opset=17,
-    custom_op_handlers={"UnsortedSegmentProd": (onnx_graph.segment_product, [])},
+    custom_op_handlers=onnx_graph.HANDLERS,
   )
   onnx.checker.check_model(model, full_check=True)
   session = onnxruntime.InferenceSession(model.SerializeToString())
@@ -29,6 +29,27 @@ def test_a_product_by_segments_leaves_out_what_has_none(tmp_path):
   (found,) = session.run(None, {session.get_inputs()[0].name: sizes})
   assert found.tolist() == [2, 15, 1]  # an empty segment is an empty product
   assert {node.op_type for node in model.graph.node} <= {"Where", "ReduceProd", "Identity"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [tf.int32, tf.float32])
+def test_a_remainder_has_the_sign_of_the_divisor(kind):
+  """By it a pixel is found that is reflected into an image of open size."""
+
+  @tf.function(input_signature=[tf.TensorSpec([5], kind)])
+  def remainder(places):
+    return tf.math.floormod(places, 4)
+
+  model, _ = tf2onnx.convert.from_function(
+    remainder,
+    [tf.TensorSpec([5], kind)],
+    opset=17,
+    custom_op_handlers=onnx_graph.HANDLERS,
+  )
+  session = onnxruntime.InferenceSession(model.SerializeToString())
+  places = np.array([-5, -4, -1, 3, 6], kind.as_numpy_dtype)
+  (found,) = session.run(None, {session.get_inputs()[0].name: places})
+  assert found.tolist() == [3, 0, 3, 3, 2]
 
 
 def test_values_between_0_and_1_become_a_clip():

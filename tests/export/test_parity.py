@@ -64,6 +64,7 @@ def test_rounding_is_a_unit_in_the_last_place(tmp_path, gain, numpy_format):
   """A gain of 2 that moves by 2^-23 of itself."""
   found = export_gain(tmp_path, gain, numpy_format())
   assert found.rounding == pytest.approx(2 * brightest() * 2.0**-23, rel=0.5)
+  assert found.rounding == max(trial.rounding for trial in found.trials)
 
 
 def trial(largest: float, name: str = "it", psnr: float = 0.0, eight_bits: bool = False) -> Trial:
@@ -76,6 +77,23 @@ def test_what_rounding_alone_reaches_is_allowed():
   for largest, rounding in ((3.1e-5, 1e-5), (1.1e-5, 3e-6), (2e-3, 1.0), (2e-5, np.nan)):
     with pytest.raises(UserError):
       Parity((trial(largest),), rounding).check()
+
+
+def test_what_float32_leaves_undecided_does_not_count():
+  clear = Trial("serving_default, noise", 1e-6, 0.0, 0.0, rounding=1e-6)
+  chaos = Trial("serving_default, noise of 1", 0.5, 0.1, 0.0, rounding=0.4)
+  found = Parity((clear, chaos), 1e-6)
+  found.check()
+  assert found.largest == clear.largest
+  assert [found.counts(each) for each in found.trials] == [True, False]
+  for others in (
+    (),  # nothing else says that the export is right
+    (dataclasses.replace(clear, name="next, noise"),),  # nor that this way is
+    (clear, dataclasses.replace(chaos, largest=np.nan)),
+    (dataclasses.replace(clear, largest=2e-5),),
+  ):
+    with pytest.raises(UserError, match="differs from the network"):
+      Parity((*others, chaos), 1e-6).check()
 
 
 def test_eight_bits_may_be_rounded_to_either_side():

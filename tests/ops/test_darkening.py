@@ -12,13 +12,13 @@ from llve_jax.ops import darken, darkening
 OFF = {
   name: 0.0
   for name in (
-    "untouched", "night", "shade", "tone", "cast", "noise", "mosaic", "black", "denoise", "sharpen",
-    "drift", "blurred", "bars", "graphics", "jpeg", "h264",
-    "vivid", "retouched",
+    "untouched", "night", "shade", "tone", "cast", "night_cast", "noise", "mosaic", "black",
+    "denoise", "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264",
+    "retouched", "faded",
   )
-}  # fmt: skip
+} | {"vivid": (0.0, 0.0)}  # fmt: skip
 
-RARE = {"vivid": 0.6, "retouched": 0.6}  # stages that are off unless asked for
+RARE = {"vivid": (0.2, 0.9), "retouched": 0.6, "faded": 0.5}  # stages that are off unless asked for
 
 
 def _rng(seed=0):
@@ -72,11 +72,12 @@ def test_switching_a_stage_off_leaves_the_others(stage):
   changed = 0
   for seed in range(25):
     full = dataclasses.asdict(darkening.draw(_rng(seed), **RARE))
-    without = dataclasses.asdict(darkening.draw(_rng(seed), **RARE | {stage: 0.0}))
+    without = dataclasses.asdict(darkening.draw(_rng(seed), **RARE | {stage: OFF[stage]}))
     fields = {"cast": ("cast",), "drift": ("drift", "flicker"), "blurred": ("blur_length",)}
     fields |= {"bars": ("overlay",), "graphics": ("overlay",), "h264": ("h264_crf", "jpeg")}
     fields |= {"jpeg": ("jpeg",), "tone": ("tone", "vivid", "exposure", "camera")}
-    fields |= {"vivid": ("vivid",), "retouched": ("develop",)}
+    fields |= {"vivid": ("vivid",), "retouched": ("level", "contrast")}
+    fields |= {"night_cast": ("cast",), "faded": ("saturation",)}
     differing = {key for key in full if full[key] != without[key]}
     assert differing <= set(fields.get(stage, ("camera",)))
     changed += bool(differing)

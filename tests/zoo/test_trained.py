@@ -38,9 +38,16 @@ def test_loads_a_folder_or_its_file(workdir, network, name):
   np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("name", ["", "nowhere", "nowhere.safetensors"])
-def test_nothing_there(tmp_path, name):
-  with pytest.raises(UserError, match="holds no trained network"):
+@pytest.mark.parametrize(
+  ("name", "message"),
+  [
+    ("", "holds no trained network"),
+    ("nowhere", "no such file or folder, and no shipped network .*night-small"),
+    ("nowhere.safetensors", "no such file or folder"),
+  ],
+)
+def test_nothing_there(tmp_path, name, message):
+  with pytest.raises(UserError, match=message):
     trained.load(tmp_path / name)
 
 

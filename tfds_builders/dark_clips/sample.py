@@ -5,6 +5,11 @@ python -m tfds_builders.dark_clips.sample dark.mp4
 
 from collections.abc import Sequence
 
+from llve_jax import at_once
+
+if __name__ == "__main__":
+  at_once.say("making")  # what follows takes seconds to load
+
 from absl import flags
 
 from llve_jax.errors import UserError, run_main

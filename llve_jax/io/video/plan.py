@@ -17,7 +17,7 @@ import av
 from llve_jax.errors import UserError
 from llve_jax.io.video import containers
 from llve_jax.io.video.rational import fraction
-from llve_jax.io.video.source import Track, VideoInfo, opened
+from llve_jax.io.video.source import Track, VideoInfo, demuxed, opened
 
 Sound = Literal["copy", "encode", "drop"]
 SOUND = ["copy", "encode", "drop"]
@@ -50,7 +50,8 @@ class Plan:
     chapters: whether they are kept.
     metadata: of the target.
     words: what differs from the source, a line each.
-    size: bytes, roughly.
+    size: bytes of the target, roughly.
+    parts: bytes of its parts that are there already, see `make_plan`.
   """
 
   source: VideoInfo
@@ -65,6 +66,7 @@ class Plan:
   metadata: dict[str, str]
   words: tuple[str, ...]
   size: int
+  parts: int | None = None
 
   @property
   def deep(self) -> bool:
@@ -84,7 +86,8 @@ class Plan:
     if self.chapters:
       lines.append(f"chapters: {self.source.chapters}")
     lines += [f"{key}: {value}" for key, value in self.metadata.items()]
-    lines.append(f"about {self.size / 1e6:.1f} MB")
+    parts = "" if self.parts is None else ", and as much again for its parts while it is written"
+    lines.append(f"about {self.size / 1e6:.1f} MB{parts}")
     return "\n".join(lines + [f"note: {word}" for word in self.words])
 
 
@@ -97,6 +100,7 @@ def make_plan(
   sound: Sound = "copy",
   depth: int | None = None,
   keep_interlaced: bool = False,
+  parts: int | None = None,
 ) -> Plan:
   """Decides what is written.
 
@@ -108,6 +112,8 @@ def make_plan(
     sound: "copy" where the container can hold it, else encode it; "encode"; or "drop".
     depth: 8 or 10; None: that of the source.
     keep_interlaced: the two fields of a frame stay interlaced.
+    parts: bytes that are there already of the parts in which it is made; they stay on the same disk
+      until the target is whole. None: it is made in one go.
 
   Raises:
     UserError: the plan cannot be carried out.
@@ -125,7 +131,7 @@ def make_plan(
   if info.chapters and not containers.holds_chapters(container):
     words.append(f"{info.chapters} chapters are left out: {target.suffix} cannot hold them")
   size = _size(info, width, height)
-  _check_space(target, size, words)
+  _check_space(target, size if parts is None else max(size, 2 * size - parts), words)
   return Plan(
     source=info,
     target=target,
@@ -139,6 +145,7 @@ def make_plan(
     metadata=containers.kept_metadata(info.metadata),
     words=tuple(words),
     size=size,
+    parts=parts,
   )
 
 
@@ -233,7 +240,7 @@ def _can_copy(info: VideoInfo, track: Track, container: str) -> bool:
       stream = source.streams[track.index]
       copied = out.add_stream_from_template(stream)
       start: Fraction | None = None
-      for packet in source.demux(stream):
+      for packet in demuxed(source, stream):
         if packet.dts is None or not packet.size:
           continue
         start = packet.dts if start is None else start
@@ -255,7 +262,7 @@ def _check_constant(info: VideoInfo, target: Path) -> None:
   stamps = []
   try:
     with opened(info.path) as (container, stream):
-      for packet in container.demux(stream):
+      for packet in demuxed(container, stream):
         if packet.size and packet.pts is not None:
           stamps.append(packet.pts * (fraction(packet.time_base) or 0))
   except av.FFmpegError:
@@ -276,13 +283,14 @@ def _size(info: VideoInfo, width: int, height: int) -> int:
 
 
 def _check_space(target: Path, size: int, words: list[str]) -> None:
+  """Refuses a disk that cannot hold so many bytes more."""
   if not target.parent.is_dir():
     raise UserError(f"{target}: the folder {target.parent} does not exist; create it first")
   free = shutil.disk_usage(target.parent).free
   if free < _SURE * size:
     raise UserError(
       f"{target}: the disk has {free / 1e9:.2f} GB left, and the result takes about "
-      f"{size / 1e9:.2f} GB; make room, or write to another disk"
+      f"{size / 1e9:.2f} GB while it is written; make room, or write to another disk"
     )
   if free < size:
     words.append(

@@ -17,7 +17,7 @@ from llve_jax.io.video.clock import JUMPING, Clock, Slots, spread
 from llve_jax.io.video.color import to_rgb
 from llve_jax.io.video.deinterlace import Shown, deinterlaced
 from llve_jax.io.video.gaps import Gaps
-from llve_jax.io.video.source import OnError, VideoInfo, damaged, opened, read_info
+from llve_jax.io.video.source import OnError, VideoInfo, damaged, demuxed, opened, read_info
 from llve_jax.shapes import Frame8, Frame16
 
 
@@ -176,7 +176,7 @@ class VideoReader:
     damage, count, end = False, 0, 0.0
     flush: Any = None
     try:
-      for packet in container.demux():
+      for packet in demuxed(container):
         damage |= packet.is_corrupt and bool(info.family)
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None:

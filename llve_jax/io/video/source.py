@@ -228,10 +228,20 @@ def damaged(path: Path, readable: int, expected: int | None, time: Any) -> UserE
   )
 
 
+def demuxed(container: Any, *streams: Any) -> Iterator[Any]:
+  """Packets of a container as PyAV gives them, and nothing of streams that begin within it.
+
+  Behind the last packet PyAV (18) asks each stream for what it holds back, and does not know those
+  that FFmpeg found on the way, as it does in damaged MPEG files.
+  """
+  with contextlib.suppress(IndexError):
+    yield from container.demux(*streams)
+
+
 def _first(path: Path, container: Any, stream: Any, on_error: OnError) -> Any:
   """The first frame that can be decoded."""
   try:
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
       if not packet.size and packet.dts is not None:
         continue
       try:

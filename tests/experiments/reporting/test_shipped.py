@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.reporting import shipped
+from llve_jax.data.clips import EvalClip
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import write_video
@@ -12,6 +13,7 @@ from llve_jax.metrics import protocols
 from llve_jax.metrics.harm import burnt
 
 METHODS = [Classic("input"), Classic("gamma")]
+OF = {"input": "v1", "gamma": "v1"}
 
 
 @pytest.fixture
@@ -30,7 +32,9 @@ def folder(tmp_path):
 
 
 def test_pairs_are_scored_as_evaluate_does(folder):
-  table = shipped.on_pairs(METHODS, folder / "pairs")
+  table = {
+    method.name: shipped.on_pairs(method, shipped.pairs(folder / "pairs")) for method in METHODS
+  }
   plain = protocols.get("plain")
   expected = []
   for name in ("a.png", "b.png"):
@@ -42,20 +46,49 @@ def test_pairs_are_scored_as_evaluate_does(folder):
   assert table["gamma"].keys() == table["input"].keys()
 
 
-def test_the_page_tells_of_pairs_and_nights(folder):
-  page = shipped.write(
-    METHODS, folder, pairs_in={"made up": folder / "pairs"}, clips_in=folder / "night", frames=4
+def _evidence(folder, nights):
+  return shipped.Evidence(
+    {"made up": lambda: shipped.pairs(folder / "pairs"), "moving": lambda: [_clip()]}, nights
   )
+
+
+def _clip():
+  high = np.random.default_rng(1).integers(0, 256, (3, 64, 72, 3)).astype(np.uint8)
+  return EvalClip("moving", 0, 25.0, high // 4, high)
+
+
+def test_the_page_tells_of_pairs_clips_and_nights(folder):
+  frames = shipped.clips(folder / "night", 4)["lamp"]
+  said = []
+  page = shipped.write(METHODS, folder, _evidence(folder, {"lamp": frames}), of=OF, say=said.append)
+  assert said == ["input: scored", "gamma: scored"]
   text = page.read_text()
   assert "## made up" in text
   assert "## lamp, 4 frames, no target" in text
-  assert text.count("| gamma |") == 2
+  assert "| flicker | warping error |" in text[text.index("## moving") :]
+  assert text.count("| gamma |") == 3
   assert read_image(folder / "lamp.png").shape[1] >= 5 * 72
-  frames = shipped.clips(folder / "night", 4)["lamp"]
-  tables = shipped.on_clips(METHODS, {"lamp": frames}, folder)
-  assert tables["lamp"]["input"]["burnt_after"] == pytest.approx(burnt(frames))
-  assert tables["lamp"]["input"]["dark_ratio"] == 1
-  assert tables["lamp"]["gamma"]["dark_ratio"] > 1.8
+  (plain, middle), (gamma, _) = (shipped.on_night(method, frames) for method in METHODS)
+  assert plain["burnt_after"] == pytest.approx(burnt(frames))
+  assert plain["dark_ratio"] == 1
+  np.testing.assert_array_equal(middle, frames[2])
+  assert gamma["dark_ratio"] > 1.8
+
+
+def test_rows_outlive_a_stop(folder):
+  class Stopped(Classic):
+    def stream(self, frames, **further):
+      raise KeyboardInterrupt
+
+  evidence = _evidence(folder, shipped.clips(folder / "night", 4))
+  with pytest.raises(KeyboardInterrupt):
+    shipped.write([Classic("input"), Stopped("gamma")], folder, evidence, of=OF)
+  assert not (folder / "SHIPPED.md").exists()
+  kept = (folder / "rows" / "input.json").stat().st_mtime_ns
+  shipped.write(METHODS, folder, evidence, of=OF)
+  assert (folder / "rows" / "input.json").stat().st_mtime_ns == kept
+  with pytest.raises(KeyboardInterrupt):  # other weights: scored again
+    shipped.write([Stopped("gamma")], folder, evidence, of=OF | {"gamma": "other"})
 
 
 def test_speed_counts_frames():

@@ -5,6 +5,7 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.io.video.source import demuxed
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,12 @@ def test_a_whole_file_has_no_faults(frames, encode, copied, tmp_path):
   _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
   assert reader.faults == []
   assert read_info(path, on_error="skip") == read_info(path)
+
+
+def test_a_stream_that_begins_within_a_file_ends_nothing():
+  class Container:
+    def demux(self, *streams):
+      yield from streams
+      raise IndexError("list index out of range")  # as PyAV 18 has it
+
+  assert list(demuxed(Container(), "one", "two")) == ["one", "two"]
