@@ -252,6 +252,7 @@ class RecurrentUNet(nn.Module):
     start = first if past is None else past.astype(self.dtype)
     scan = nn.scan(
       Fuse,
+      variable_axes={"intermediates": 1},  # so that the gate can be watched
       variable_broadcast="params",
       split_rngs={"params": False},
       in_axes=1,
