@@ -67,7 +67,7 @@ def test_two_processes_give_the_losses_of_one_device() -> None:
   """Four devices each. Over eight rows both processes hold parts of the same clips."""
   asked = [*CONFIGS, "supervised:8"]
   command = [sys.executable, "-m", "tests.parallel_run", *asked]
-  first, second = processes.run(command, 2, devices=4, timeout=540)
+  first, second = processes.run(command, 2, devices=4, timeout=780)
   assert (first.code, second.code) == (0, 0), first.err + second.err
   found = json.loads(first.out.splitlines()[-1])
   for name in asked:

@@ -94,6 +94,8 @@ def trained(config: ConfigDict, folder: Path, monkeypatch: pytest.MonkeyPatch) -
       {
         "phases__gan": {"until": 0.5, "loss": {"l1": 1.0}},
         "phases__finetune__loss": {"l1": 1.0, "ssim": 0.1},
+        "model__kwargs__widths": (4,),
+        "critics__critic__kwargs__widths": (4,),
       },
     ),
     ("zero_dce.py:smoke", {"mesh__rows": 2, "optimizer__rate": 1e-3}),

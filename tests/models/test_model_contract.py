@@ -305,7 +305,7 @@ def test_bfloat16_computes_near_float32_with_float32_parameters(name, index):
   module, variables, apply = network(name, index)
   # By name, as configurations have it, and by type.
   coarse = module.clone(dtype="bfloat16" if index == 0 else jnp.bfloat16)
-  clip = clips(module.traits, 2, 2, 24, 40)
+  clip = clips(module.traits, 1, 1, 24, 40)
   shapes = jax.eval_shape(coarse.init, jax.random.key(0), clip)
   assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
   found = jax.jit(lambda v, x: coarse.apply(v, x)["clip"])(variables, clip)
