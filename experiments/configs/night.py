@@ -9,7 +9,9 @@ On two CPU cores a step takes 0.25 to 0.7 s. One after the other:
     --config.data.dir=DATA
   python -m experiments.train --config=experiments/configs/night.py:base,longer \
     --config.data.dir=DATA --config.train.init_from=RUNS/still --workdir=RUNS/still2
-  ... --config=experiments/configs/night.py:small --config.train.init_from=RUNS/still2
+  python -m experiments.train --config=experiments/configs/night.py:exposed \
+    --config.data.dir=DATA --config.train.init_from=RUNS/still2 --workdir=RUNS/exposed
+  ... --config=experiments/configs/night.py:small --config.train.init_from=RUNS/exposed
   ... --config=experiments/configs/night.py:smoke    # a minute on a CPU, on the embedded clips
 
 BRIGHT is any folder of bright photographs and films. Weights that are trained on it alone may be
@@ -22,7 +24,9 @@ only: build `paired_images` from each, into a folder of its own, and name these 
 Variants, joined by commas:
   base            383,382 parameters (default), 2,500 steps
   longer          as much again, at a lower rate; begin with the weights of the first time
-  small           half of the blocks, 198,678 parameters, 400 steps; begin with weights of `base`
+  exposed         bright clips are first brought to a level that people like, ...; 4,000 steps;
+                  begin with weights of `longer`
+  small           half of the blocks, 198,678 parameters, 400 steps; begin with weights of `exposed`
   research        also on pairs, half of the pictures, 1,500 steps; begin with weights of `longer`
   research_small  both
   clips           clips of eight frames, for steadiness; begin with weights of any of the others
@@ -88,6 +92,27 @@ def _longer(config: ConfigDict) -> None:
   config.optimizer.rate = 6e-4
 
 
+def _exposed(config: ConfigDict) -> None:
+  """Its ranges give training pictures the spread of brightness that real pairs have."""
+  config.data.darken.update(
+    night=0.15,
+    night_cast=0.0,
+    shade=0.1,
+    cast=0.3,
+    faded=0.25,
+    vivid=(0.0, 0.8),
+    tone=0.8,
+    tone_gamma=(1.1, 2.1),
+    tone_exposure=(0.05, 0.8),
+    retouched=0.9,
+    level=(0.4, 0.5),
+    contrast=(0.2, 1.0),
+  )
+  config.optimizer.rate = 6e-4
+  config.train.steps = 4000
+  config.eval.every = 500
+
+
 def _clips(config: ConfigDict) -> None:
   config.data.frames = 8
   config.data.batch = 2
@@ -117,6 +142,7 @@ VARIANTS: dict[str, base.Change] = {
   "research": _research,
   "research_small": _research_small,
   "longer": _longer,
+  "exposed": _exposed,
   "clips": _clips,
   "quick": _quick,
   "smoke": _smoke,
