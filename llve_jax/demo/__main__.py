@@ -153,6 +153,7 @@ def _bound(host: str, port: int) -> socket.socket:
   made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
   try:
     made.bind((host, port))
+    made.listen()  # from here on whoever comes waits, and is not refused
   except OSError as error:
     made.close()
     raise UserError(

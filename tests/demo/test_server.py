@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from llve_jax.demo import __main__ as demo
 from llve_jax.demo import server
 from llve_jax.demo.limits import Limits
 from llve_jax.errors import UserError
@@ -180,3 +182,8 @@ def test_what_the_command_refuses(arguments: list[str], message: str) -> None:
   done = commands.run("llve_jax.demo", *arguments)
   assert done.returncode == 2, done.stderr
   assert message in done.stderr
+
+
+def test_whoever_comes_between_the_address_and_the_page_waits():
+  with demo._bound("127.0.0.1", 0) as listening:
+    socket.create_connection(listening.getsockname(), timeout=5).close()
