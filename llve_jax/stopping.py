@@ -34,9 +34,17 @@ def on_termination(act: Callable[[], None] = interrupt) -> None:
       before(lost)
     elif threading.current_thread() is threading.main_thread():
       signal.signal(signal.SIGTERM, handle)
-      soon = threading.Timer(_SOON, signal.raise_signal, [signal.SIGTERM])
+      soon = threading.Timer(_SOON, _tell)
       soon.daemon = True
       soon.start()
 
   signal.signal(signal.SIGTERM, handle)
   sys.unraisablehook = again
+
+
+def _tell() -> None:
+  """Sends SIGTERM to the main thread itself, so that whatever it waits for is broken off."""
+  if hasattr(signal, "pthread_kill"):
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+  else:
+    signal.raise_signal(signal.SIGTERM)

@@ -142,10 +142,12 @@ ELSEWHERE = {
   "experiments/train.py": "/dev/null",
   "experiments/run/jobs.py": "logs of processes, which grow",
   "experiments/run/on_slices.py": "in a temporary folder",
+  "experiments/benchmarks/film_memory.py": "in a temporary folder",
   "experiments/benchmarks/kill.py": "a log of a process",
   "experiments/benchmarks/page_load.py": "in a temporary folder",
   "experiments/benchmarks/pass_through.py": "in a temporary folder",
   "experiments/benchmarks/read.py": "in a temporary folder",
+  "experiments/benchmarks/stranger.py": "in a temporary folder",
 }
 WAYS = {"write_text", "write_bytes", "savez", "savez_compressed", "imwrite"}
 

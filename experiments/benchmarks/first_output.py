@@ -1,7 +1,7 @@
 """What a stranger sees who types the commands of README, ENHANCE and TRAIN at a terminal.
 
   python -m experiments.benchmarks.first_output                      # half an hour or so
-  python -m experiments.benchmarks.first_output --only=enhance,models --within=60
+  python -m experiments.benchmarks.first_output --commands=enhance,models --within=60
 
 Every command line in the fenced blocks of README.md, docs/ENHANCE.md and docs/TRAIN.md that runs
 without a camera, a cluster or somebody's data set is run at a pseudo-terminal, in the order of the
@@ -46,7 +46,7 @@ ELSEWHERE = re.compile(
   r"|turntable_pairs|--shoot=SHOOT|manual_dir=DIR|--shipped|burst/|=smid|mosaics\.npy|\.dng"
   r"|^llve enhance$|^python -m [a-z_.]+$"
 )
-_ONLY = flags.DEFINE_list("only", [], "Commands that hold one of these words; all if none.")
+_COMMANDS = flags.DEFINE_list("commands", [], "Commands that hold one of these words; all if none.")
 _WITHIN = flags.DEFINE_float("within", 120.0, "Seconds after which a command is ended by Ctrl-C.")
 
 
@@ -184,7 +184,7 @@ def main(argv: Sequence[str]) -> None:
     print("| --- | --- | --- | --- | --- |", flush=True)
     for name in DOCUMENTS:
       for command in commands((ROOT / name).read_text()):
-        if _ONLY.value and not any(word in command for word in _ONLY.value):
+        if _COMMANDS.value and not any(word in command for word in _COMMANDS.value):
           continue
         seen = run(in_folder(command, folder), folder, _WITHIN.value)
         print(row(command, seen), flush=True)

@@ -8,6 +8,7 @@ removed after --max_keep minutes and when the page ends.
 """
 
 import importlib.util
+import logging
 import os
 import socket
 import tempfile
@@ -134,6 +135,7 @@ def _show(
     log_level="warning",
     timeout_graceful_shutdown=3,
   )
+  logging.getLogger("uvicorn.error").addFilter(server.is_no_end)
   running = uvicorn.Server(config)
   port = listening.getsockname()[1]
   print(f"See in the dark: http://{_HOST.value}:{port}/  (Ctrl-C ends it)", flush=True)

@@ -1,7 +1,9 @@
 """The page behind a door: this machine alone, or with a password; no request beyond its host."""
 
+import asyncio
 import contextlib
 import hmac
+import logging
 import os
 import shutil
 import stat
@@ -15,7 +17,15 @@ from llve_jax.demo.limits import Limits, check_room
 from llve_jax.enhance.screen import LOOPBACK, named
 from llve_jax.errors import UserError
 
-__all__ = ["LOOPBACK", "Door", "checker", "passwords", "sweep", "sweep_now_and_then"]
+__all__ = [
+  "LOOPBACK",
+  "Door",
+  "checker",
+  "is_no_end",
+  "passwords",
+  "sweep",
+  "sweep_now_and_then",
+]
 
 _SMALL = 2**20  # bytes of a request that is no upload
 _HEADERS = {
@@ -168,3 +178,10 @@ def sweep_now_and_then(folder: Path, minutes: float, ended: threading.Event) -> 
   while not ended.wait(min(30.0, 20 * minutes)):
     sweep(folder, minutes)
   shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_no_end(record: logging.LogRecord) -> bool:
+  """Whether a line of the log tells of more than visitors who still looked when the page ended."""
+  error = record.exc_info[1] if record.exc_info else None
+  ended = isinstance(error, asyncio.CancelledError)
+  return not ended and "timeout graceful shutdown exceeded" not in record.getMessage()

@@ -137,13 +137,15 @@ def _enlarge(images: Array, axis: int, factor: int, align_corners: bool) -> Arra
     away = (phase[None] * (count - 1) - place * (factor - 1)) / (factor * count - 1)
   away = jnp.expand_dims(away, [*range(axis), *range(axis + 2, images.ndim + 1)])
   here, before, after = (jnp.expand_dims(x, axis + 1) for x in (images, before, after))
-  # One of both weighs nothing. TensorFlow Lite cannot compare what has an open size.
-  to_before = jnp.maximum(-away, 0.0).astype(images.dtype)
-  to_after = jnp.maximum(away, 0.0).astype(images.dtype)
+  weight = jnp.abs(away).astype(images.dtype)
+  if isinstance(length, int):
+    aside = weight * jnp.where(away < 0, before, after)
+  else:  # TensorFlow Lite cannot compare what has an open size; here one of both weighs nothing
+    to_before = jnp.maximum(-away, 0.0).astype(images.dtype)
+    aside = to_before * before + (weight - to_before) * after
   shape = list(images.shape)
   shape[axis] = factor * length
-  mixed = (1 - to_before - to_after) * here + to_before * before + to_after * after
-  return mixed.reshape(shape)
+  return ((1 - weight) * here + aside).reshape(shape)
 
 
 def transposed_conv_double(

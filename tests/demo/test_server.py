@@ -1,6 +1,7 @@
 """The door of the page: hosts, sizes, numbers, passwords; and what is swept away behind it."""
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -187,3 +188,14 @@ def test_what_the_command_refuses(arguments: list[str], message: str) -> None:
 def test_whoever_comes_between_the_address_and_the_page_waits():
   with demo._bound("127.0.0.1", 0) as listening:
     socket.create_connection(listening.getsockname(), timeout=5).close()
+
+
+def test_who_looks_when_the_page_ends_is_no_error():
+  def told(text: str, error: BaseException | None = None) -> bool:
+    info = None if error is None else (type(error), error, None)
+    return server.is_no_end(logging.LogRecord("uvicorn.error", 40, "", 1, text, (), info))
+
+  assert not told("Cancel 1 running task(s), timeout graceful shutdown exceeded")
+  assert not told("Exception in ASGI application", asyncio.CancelledError())
+  assert told("Exception in ASGI application", ValueError("a fault of ours"))
+  assert told("Invalid HTTP request received.")
