@@ -11,7 +11,8 @@ On two CPU cores a step takes 0.25 to 0.7 s. One after the other:
     --config.data.dir=DATA --config.train.init_from=RUNS/still --workdir=RUNS/still2
   python -m experiments.train --config=experiments/configs/night.py:exposed \
     --config.data.dir=DATA --config.train.init_from=RUNS/still2 --workdir=RUNS/exposed
-  ... --config=experiments/configs/night.py:small --config.train.init_from=RUNS/exposed
+  ... --config=experiments/configs/night.py:exposed,small --config.train.init_from=RUNS/exposed \
+    --config.train.steps=1000 --config.eval.every=500
   ... --config=experiments/configs/night.py:smoke    # a minute on a CPU, on the embedded clips
 
 BRIGHT is any folder of bright photographs and films. Weights that are trained on it alone may be
@@ -24,9 +25,9 @@ only: build `paired_images` from each, into a folder of its own, and name these 
 Variants, joined by commas:
   base            383,382 parameters (default), 2,500 steps
   longer          as much again, at a lower rate; begin with the weights of the first time
-  exposed         bright clips are first brought to a level that people like, ...; 4,000 steps;
-                  begin with weights of `longer`
-  small           half of the blocks, 198,678 parameters, 400 steps; begin with weights of `exposed`
+  exposed         bright clips are brought to a level that people like before they are made dark;
+                  4,000 steps; begin with weights of `longer`
+  small           half of the blocks, 198,678 parameters, 400 steps; begin with weights of any other
   research        also on pairs, half of the pictures, 1,500 steps; begin with weights of `longer`
   research_small  both
   clips           clips of eight frames, for steadiness; begin with weights of any of the others
