@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> None:
     )
   on_termination()
   with (
-    _bound(_HOST.value, _PORT.value) as listening,
+    server.listening(_HOST.value, _PORT.value) as listening,
     tempfile.TemporaryDirectory(prefix="llve_demo_", ignore_cleanup_errors=True) as folder,
   ):
     _show(Path(folder), limits, models, known, listening)
@@ -147,22 +147,6 @@ def _show(
     worker.close()
     ended.set()
     sweeper.join(10)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-  """A socket that listens there."""
-  made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-  made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-  try:
-    made.bind((host, port))
-    made.listen()  # from here on whoever comes waits, and is not refused
-  except OSError as error:
-    made.close()
-    raise UserError(
-      f"--host={host} --port={port}: cannot be listened on ({error.strerror}); is another page "
-      "there? Take another --port"
-    ) from error
-  return made
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import hmac
 import logging
 import os
 import shutil
+import socket
 import stat
 import threading
 import time
@@ -22,6 +23,7 @@ __all__ = [
   "Door",
   "checker",
   "is_no_end",
+  "listening",
   "passwords",
   "sweep",
   "sweep_now_and_then",
@@ -185,3 +187,23 @@ def is_no_end(record: logging.LogRecord) -> bool:
   error = record.exc_info[1] if record.exc_info else None
   ended = isinstance(error, asyncio.CancelledError)
   return not ended and "timeout graceful shutdown exceeded" not in record.getMessage()
+
+
+def listening(host: str, port: int) -> socket.socket:
+  """A socket that listens there: from now on whoever comes waits, and is not refused.
+
+  Raises:
+    UserError: nobody can listen there.
+  """
+  made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+  made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+  try:
+    made.bind((host, port))
+    made.listen()
+  except OSError as error:
+    made.close()
+    raise UserError(
+      f"--host={host} --port={port}: cannot be listened on ({error.strerror}); is another page "
+      "there? Take another --port"
+    ) from error
+  return made

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from llve_jax.demo import __main__ as demo
 from llve_jax.demo import server
 from llve_jax.demo.limits import Limits
 from llve_jax.errors import UserError
@@ -186,8 +185,8 @@ def test_what_the_command_refuses(arguments: list[str], message: str) -> None:
 
 
 def test_whoever_comes_between_the_address_and_the_page_waits():
-  with demo._bound("127.0.0.1", 0) as listening:
-    socket.create_connection(listening.getsockname(), timeout=5).close()
+  with server.listening("127.0.0.1", 0) as made:
+    socket.create_connection(made.getsockname(), timeout=5).close()
 
 
 def test_who_looks_when_the_page_ends_is_no_error():
