@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from experiments import evaluate, train
+from experiments import train
 from experiments.configs import turntable_gan
+from experiments.run import scored
 from llve_jax import methods
 from llve_jax.enhance import command
 from llve_jax.errors import UserError
@@ -213,10 +214,10 @@ def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
 
 def test_evaluate_then_enhance(workdir: Path, data_dir: Path, tmp_path: Path) -> None:
   """What evaluation leaves, the tool takes: the held-out clip goes in dark and comes out whole."""
-  report = evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=tmp_path)
+  report = scored.evaluate_split(str(workdir), data_dir=str(data_dir), out=tmp_path)
   held_out = tmp_path / "held_out"
   held_out.mkdir()
-  evaluate.evaluate_split(str(workdir), data_dir=str(data_dir), out=held_out, split="validation")
+  scored.evaluate_split(str(workdir), data_dir=str(data_dir), out=held_out, split="validation")
   assert {"turntable_unet", "input", "auto_gain", "hist_eq", "clahe"} <= set(report.methods)
   final = json.loads((tmp_path / "metrics.json").read_text())
   assert final["protocol"] == "plain"

@@ -17,7 +17,8 @@ import pytest
 import tensorflow_datasets as tfds
 from ml_collections import ConfigDict
 
-from experiments import evaluate, train
+from experiments import train
+from experiments.run import scored
 from llve_jax.enhance import command as enhance
 from llve_jax.export import command as export
 from llve_jax.io.video import read_frames, read_info, write_video
@@ -157,13 +158,13 @@ def configured(system: System, data: Path) -> ConfigDict:
   return config
 
 
-def scored(run: Path, config: ConfigDict, protocol: str, **options: Any) -> dict[str, float]:
+def means_of(run: Path, config: ConfigDict, protocol: str, **options: Any) -> dict[str, float]:
   """The means of the network."""
   settings = {**config.to_dict(), "test_data": {}}
   chosen = [protocols.get(protocol)]
-  report = evaluate.evaluate_protocols(
-    str(run), chosen, config=settings, classic="input", **options
-  )[0]
+  report = scored.evaluate_protocols(str(run), chosen, config=settings, classic="input", **options)[
+    0
+  ]
   return report.means(report.headline)
 
 
@@ -182,7 +183,7 @@ def test_a_system_from_its_files_to_a_bright_clip(name: str, tmp_path: Path) -> 
   assert metrics["step"] == 1
   assert np.isfinite(metrics["psnr"])
 
-  means = scored(run, config, system.protocol, split=system.split, **system.flags)
+  means = means_of(run, config, system.protocol, split=system.split, **system.flags)
   assert set(system.measures) <= set(means)
   assert all(np.isfinite(means[measure]) for measure in system.measures)
 
@@ -192,7 +193,7 @@ def test_a_system_from_its_files_to_a_bright_clip(name: str, tmp_path: Path) -> 
     root.mkdir()
     write(root)
     build(config.data.name, config.data.config, root, data)
-    assert np.isfinite(scored(run, config, "no_targets")["brightness"])
+    assert np.isfinite(means_of(run, config, "no_targets")["brightness"])
 
   dark, bright = tmp_path / "dark.mp4", tmp_path / "bright.mp4"
   frames = np.random.default_rng(0).integers(0, 60, (3, *WIDE, 3), np.uint8)

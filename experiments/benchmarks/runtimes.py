@@ -25,6 +25,7 @@ from llve_jax.errors import UserError, run_main
 from llve_jax.export import fixed_size_runner, litert, onnx_file, saved_model, signatures
 from llve_jax.export.options import Options, parse_size, real_frames
 from llve_jax.export.probes import scene
+from llve_jax.io.platform import without_tpu
 from llve_jax.ops.frames import to_unit
 from llve_jax.zoo import trained
 from llve_jax.zoo.trained import Trained
@@ -160,6 +161,7 @@ def main(argv: Sequence[str]) -> None:
   values = flags.FLAGS
   if len(argv) > 1:
     raise UserError(f"expected flags alone; found {' '.join(argv[1:])}")
+  without_tpu()
   network = trained.load(values.model)
   sides = parse_size(values.size)
   assert sides is not None, "it has a default"

@@ -79,7 +79,7 @@ class DarkWindow(grain.transforms.RandomMap):
     self.ranges = dict(ranges or {})
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
-    """As `pipeline.Window.random_map`.
+    """As `window.Window.random_map`.
 
     Raises:
       UserError: the example is shorter or smaller than the window, or not 8-bit RGB; or a range

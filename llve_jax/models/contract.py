@@ -34,6 +34,8 @@ class Traits:
       `context` [b, t, context, context, c]; 0: it takes none. With it, a part of the frame gives
       that part of the result, inside the receptive field; without it, the network takes the clip
       it is given for the whole frame.
+    discontinuous: the network chooses places by comparing values (max-unpooling): where two are all
+      but equal, rounding chooses, and a few pixels of the result jump.
   """
 
   stride: int
@@ -47,6 +49,7 @@ class Traits:
   least_side: int = 1
   least_frames: int = 1
   context: int = 0
+  discontinuous: bool = False
 
   @property
   def single_frames(self) -> bool:

@@ -68,7 +68,7 @@ class UnpoolUNet(nn.Module):
     for level in range(len(self.widths)):
       field += 9 * 2**level  # two convolutions down, two up, the other pixel of a pooling
     # An output pixel is off the centre of its coarsest cell, up to half a cell to either side.
-    return Traits(stride=stride, receptive_field=field + stride - 1)
+    return Traits(stride=stride, receptive_field=field + stride - 1, discontinuous=True)
 
   @nn.compact
   def __call__(

@@ -93,6 +93,8 @@ def _forward(window: _Window, images: Images, kernel: Kernel) -> tuple[Array, tu
   return _convolve(window, images, kernel), (images, kernel)
 
 
+# Jitted, so that what a network has many times of one shape is traced once.
+@partial(jax.jit, static_argnums=0, inline=True)
 def _backward(window: _Window, saved: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
   images, kernel = saved
 

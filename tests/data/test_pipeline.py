@@ -9,6 +9,7 @@ from llve_jax.data import pipeline
 from llve_jax.data.frames import decode_frames
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
+from tests.data.examples import numbered
 
 SMALL = {"batch": 4, "frames": 2, "crop": 32, "seed": 0}
 
@@ -190,17 +191,6 @@ def test_nothing_to_train_on():
     pipeline.train_iterator([], **SMALL)
 
 
-def test_a_mask_is_cut_where_its_target_is(train_source):
-  """Masks that say where they lie: the window of the mask is that of the target."""
-  example = dict(train_source[0])
-  high = decode_frames(example["high"])
-  grey = high.max(axis=-1, keepdims=True)
-  example["mask"] = [encode_png(plane) for plane in grey]
-  window = pipeline.Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
-  assert window["mask"].shape == (2, 16, 16, 1)
-  np.testing.assert_array_equal(window["mask"][..., 0], window["high"].max(axis=-1))
-
-
 def test_every_window_says_where_it_comes_from(train_source):
   """The frames that an id names hold the window's pixels."""
   iterator = pipeline.train_iterator(train_source, **SMALL, augment=False)
@@ -286,18 +276,11 @@ def test_a_kind_that_the_data_cannot_give_names_both(train_source):
     pipeline.train_dataset(train_source, **SMALL, kind="bayer")
 
 
-def _numbered(height, width):
-  """A pair of frames whose pixels tell row and column."""
-  y, x = np.indices((height, width))
-  image = encode_png(np.stack([y, x, y], axis=-1).astype(np.uint8))
-  return {"low": [image] * 3, "high": [image] * 3, "clip": b"wide", "variant": 0, "start": 0}
-
-
 @pytest.mark.parametrize(("name", "mirrored"), [("flip", 4), ("none", 1)])
 @pytest.mark.parametrize("crop", [(6, 10), (9, 14), [5, 14]])
 def test_a_rectangle_is_cut_and_mirrored_but_never_laid_on_its_side(name, mirrored, crop):
   settings = {"batch": 2, "frames": 2, "seed": 0, "augment": name}
-  dataset = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=crop)
+  dataset = pipeline.train_dataset([numbered(9, 14)], **settings, crop=crop)
   outcomes, corners = set(), set()
   for k in range(60):
     batch = dataset[k]
@@ -320,31 +303,16 @@ def test_a_rectangle_that_would_be_laid_on_its_side_is_refused(name):
     r"augment='turn.* takes a square crop, found crop=\(6, 10\) .*augment=\"flip\" or \"none\""
   )
   with pytest.raises(UserError, match=message):
-    pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(6, 10))
-  square = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(6, 6))[0]
-  number = pipeline.train_dataset([_numbered(9, 14)], **settings, crop=6)[0]
+    pipeline.train_dataset([numbered(9, 14)], **settings, crop=(6, 10))
+  square = pipeline.train_dataset([numbered(9, 14)], **settings, crop=(6, 6))[0]
+  number = pipeline.train_dataset([numbered(9, 14)], **settings, crop=6)[0]
   _assert_equal([square], [number])
 
 
 def test_a_rectangle_larger_than_a_frame_names_both():
   settings = {"batch": 2, "frames": 2, "seed": 0, "augment": "none"}
   with pytest.raises(UserError, match=r"wide: crop=\(9, 15\) .* frame of 14x9 .* \(9, 14\)$"):
-    pipeline.train_dataset([_numbered(9, 14)], **settings, crop=(9, 15))
-
-
-def test_frames_of_one_clip_that_differ_in_size_are_named():
-  odd = _numbered(9, 14)
-  odd["low"] = [odd["low"][0], _numbered(9, 13)["low"][0], odd["low"][0]]
-  window = pipeline.Window(frames=3, crop=4)
-  with pytest.raises(UserError, match=r"wide: expected frames of one size .*\(9, 13, 3\), \(9, 14"):
-    window.random_map(odd, np.random.default_rng(0))
-
-
-def test_colours_against_one_plane_are_named():
-  planes = _numbered(9, 14)
-  planes["low"] = [encode_png(np.zeros((9, 14, 1), np.uint16))] * 3
-  with pytest.raises(UserError, match=r"wide: the dark frames have 1 channel.* the bright 3"):
-    pipeline.Window(frames=1, crop=4).random_map(planes, np.random.default_rng(0))
+    pipeline.train_dataset([numbered(9, 14)], **settings, crop=(9, 15))
 
 
 def test_whole_frames_are_brought_to_a_size_before_they_are_cut(train_source):

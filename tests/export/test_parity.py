@@ -105,6 +105,14 @@ def test_eight_bits_may_be_rounded_to_either_side():
     Parity((exact, trial(1 / 255)), 0.0).check()
 
 
+def test_pixels_that_rounding_lets_jump_are_judged_by_psnr():
+  Parity((trial(0.01, psnr=60.1),), 0.0, discontinuous=True).check()
+  Parity((trial(9e-6, psnr=50.0),), 0.0, discontinuous=True).check()
+  for jumps, psnr in ((True, 59.0), (True, np.nan), (False, 99.0)):
+    with pytest.raises(UserError, match="differs from the network"):
+      Parity((trial(0.01, psnr=psnr),), 0.0, discontinuous=jumps).check()
+
+
 def test_fewer_bits_are_judged_by_psnr():
   Parity((trial(0.01, psnr=50.1),), 0.0, "float16").check()
   with pytest.raises(UserError, match=r"PSNR 49.0 dB.*--precision=float32"):

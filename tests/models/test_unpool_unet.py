@@ -90,3 +90,13 @@ def test_no_scatter_in_use():
 @pytest.mark.parametrize(("widths", "stride"), [((4, 8), 4), ((4, 4, 8), 8)])
 def test_stride_follows_the_levels(widths, stride):
   assert UnpoolUNet(widths=widths).traits.stride == stride
+
+
+def test_places_jump_where_rounding_decides():
+  module, variables = made()
+  clip = np.full((1, 1, 16, 16, 3), 0.5, np.float32)
+  moved = clip.copy()
+  moved[..., 9, 9, :] += np.float32(1e-6)
+  before, after = (jax.jit(module.apply)(variables, each)["clip"] for each in (clip, moved))
+  assert np.abs(after - before).max() > 1e-3
+  assert module.traits.discontinuous

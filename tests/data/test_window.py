@@ -1,0 +1,36 @@
+"""Windows of single examples: masks go along, and what does not match is named."""
+
+import numpy as np
+import pytest
+
+from llve_jax.data.frames import decode_frames
+from llve_jax.data.window import Window
+from llve_jax.errors import UserError
+from llve_jax.io.images import encode_png
+from tests.data.examples import numbered
+
+
+def test_a_mask_is_cut_where_its_target_is(train_source):
+  """Masks that say where they lie: the window of the mask is that of the target."""
+  example = dict(train_source[0])
+  high = decode_frames(example["high"])
+  grey = high.max(axis=-1, keepdims=True)
+  example["mask"] = [encode_png(plane) for plane in grey]
+  cut = Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
+  assert cut["mask"].shape == (2, 16, 16, 1)
+  np.testing.assert_array_equal(cut["mask"][..., 0], cut["high"].max(axis=-1))
+
+
+def test_frames_of_one_clip_that_differ_in_size_are_named():
+  odd = numbered(9, 14)
+  odd["low"] = [odd["low"][0], numbered(9, 13)["low"][0], odd["low"][0]]
+  cut = Window(frames=3, crop=4)
+  with pytest.raises(UserError, match=r"wide: expected frames of one size .*\(9, 13, 3\), \(9, 14"):
+    cut.random_map(odd, np.random.default_rng(0))
+
+
+def test_colours_against_one_plane_are_named():
+  planes = numbered(9, 14)
+  planes["low"] = [encode_png(np.zeros((9, 14, 1), np.uint16))] * 3
+  with pytest.raises(UserError, match=r"wide: the dark frames have 1 channel.* the bright 3"):
+    Window(frames=1, crop=4).random_map(planes, np.random.default_rng(0))
