@@ -59,7 +59,7 @@ def of(
     "input": {
       "kind": traits.input_kind,
       "channels": traits.channels,
-      "range": list(traits.value_range),
+      "range": [0.0, 1.0],
       "scale": traits.scale,
       "least_side": traits.least_side,
       "least_frames": traits.least_frames,
