@@ -118,6 +118,14 @@ def test_light_below_black_is_kept_if_wanted():
     assert (clip.light.min() < 0) == keep
 
 
+def test_dark_clips_alone_keep_light_below_black():
+  example, *_ = _raw("RGGB")
+  example["black"] = np.full(4, 3000, np.float32)
+  (dark,), (clip,) = clips.dark_clips([example], "bayer"), clips.test_clips([example])
+  assert clip.light.min() < 0
+  np.testing.assert_array_equal(np.stack(list(dark.frames())), clip.light)
+
+
 def test_sixteen_bits_are_light_or_srgb():
   low = np.random.default_rng(0).integers(0, 65536, (2, 4, 6, 3)).astype(np.uint16)
   example = {

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from llve_jax.data.frames import decode_frames
+from llve_jax.data.frames import as_float, decode_frames
 from llve_jax.data.window import Window
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
+from llve_jax.ops.thumbnail import thumbnail_of
 from tests.data.examples import numbered
 
 
@@ -19,6 +20,17 @@ def test_a_mask_is_cut_where_its_target_is(train_source):
   cut = Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
   assert cut["mask"].shape == (2, 16, 16, 1)
   np.testing.assert_array_equal(cut["mask"][..., 0], cut["high"].max(axis=-1))
+
+
+def test_the_view_is_of_whole_frames_and_not_of_the_window(train_source):
+  example = dict(train_source[0])
+  cut = Window(frames=2, crop=16, context=8).random_map(example, np.random.default_rng(3))
+  alone = Window(frames=2, crop=16).random_map(example, np.random.default_rng(3))
+  first = int(str(cut["id"]).rsplit("/", 1)[-1]) - int(example["start"])
+  whole = decode_frames(example["low"][first : first + 2])
+  np.testing.assert_array_equal(cut["context"], thumbnail_of(as_float(whole), 8))
+  for side in ("low", "high"):
+    np.testing.assert_array_equal(cut[side], alone[side])
 
 
 def test_frames_of_one_clip_that_differ_in_size_are_named():

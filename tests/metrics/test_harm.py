@@ -88,6 +88,15 @@ def test_pillars_are_bars_too():
   assert harm.letterbox(frames).sum() == 30 * 7
 
 
+def test_a_sign_that_stands_in_a_bar_for_a_moment_is_no_bar():
+  frames = _grey(*[80] * 9, shape=(30, 50))
+  frames[:, :6] = 0
+  frames[4, 2:4, 5:12] = 200
+  bars = harm.letterbox(frames)
+  assert bars.sum() == 6 * 50 - 2 * 7
+  assert not bars[2:4, 5:12].any()
+
+
 @pytest.mark.parametrize("case", ["black", "dark border", "flashing", "thin"])
 def test_what_is_no_bar(case):
   frames = _grey(60, 60, shape=(100, 60))

@@ -62,6 +62,13 @@ def test_noise_on_a_still_scene_is_averaged_away_and_motion_is_not() -> None:
   assert error[:, 20:].std() < 0.45 * 0.006
 
 
+def test_a_pixel_is_averaged_over_sixteen_frames_at_most() -> None:
+  frames = np.full((1, 4, 3, 3, 12), 0.1, np.float32)
+  past = {"frame": frames[:, 0], "count": np.full((1, 3, 3, 1), 14.5, np.float32)}
+  _, last = jax.jit(settle)(frames, np.zeros((1, 4, 4), np.float32), past)
+  np.testing.assert_array_equal(last["count"], 16.0)
+
+
 def test_one_frame_is_its_own_past() -> None:
   frame = np.random.default_rng(2).random((1, 1, 4, 5, 12), dtype=np.float32)
   settled, past = settle(jnp.asarray(frame), jnp.zeros((1, 1, 4)), None)

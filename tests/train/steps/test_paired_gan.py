@@ -197,6 +197,21 @@ def test_the_critic_may_see_one_frame_of_a_clip() -> None:
   assert seen == [(16, 16, 16, 3), (8, 16, 16, 3)]  # real and fake to learn, fake to judge
 
 
+def test_the_one_frame_is_the_same_of_output_and_target() -> None:
+  """An output that is its target in every frame is at no distance from it."""
+  low = jax.random.uniform(jax.random.key(3), (8, 4, 4, 4, 3))
+  sgd = optax.sgd(0.0)
+  step = paired_gan.make_step(
+    Gain(), Dot(), make_objective({"l1": 1.0}), sgd, sgd, kind="wgan", frames="one"
+  )
+  critics = {"critic": Learner(Dot(), sgd, (1, 4, 4, 3))}
+  state = init_state(Learner(Gain(), sgd, low.shape), seed=0, critics=critics)
+  scalars = jax.jit(step)(state, {"low": low, "high": 1.5 * low})[1]
+  assert abs(float(scalars["critic/distance"])) < 1e-6
+  scalars = jax.jit(step)(state, {"low": low, "high": 1.5 * low[:, ::-1]})[1]
+  assert abs(float(scalars["critic/distance"])) > 1e-4  # frames do differ
+
+
 def test_an_unknown_kind_lists_the_known() -> None:
   with pytest.raises(UserError, match="'gan'; known: bce, lsgan, ralsgan, wgan, wgan_gp"):
     gan_step(critic_of(), kind="gan")

@@ -12,8 +12,9 @@ import pytest
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train.objective import make_objective
-from llve_jax.train.state import Learner, init_state
+from llve_jax.train.state import Learner, Trainable, init_state
 from llve_jax.train.steps import supervised
+from llve_jax.train.update import gradient_of
 from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -104,6 +105,18 @@ def test_batch_statistics_pass_from_part_to_part() -> None:
   first = jax.tree.leaves(once.generator.batch_stats)[0]
   fourth = jax.tree.leaves(often.generator.batch_stats)[0]
   assert float(jnp.max(jnp.abs(fourth))) > 1.5 * float(jnp.max(jnp.abs(first)))
+
+
+def test_every_part_draws_anew() -> None:
+  def loss(params: Any, stats: Any, part: Any, key: jax.Array) -> Any:
+    drawn = jax.random.uniform(key)
+    return params * drawn, (stats, {"drawn": drawn, "square": drawn**2})
+
+  gradient, _, scalars = gradient_of(
+    loss, Trainable(jnp.float32(1.0), {}, ()), BATCH, jax.random.key(0), parts=4
+  )
+  assert float(scalars["square"] - scalars["drawn"] ** 2) > 1e-3  # the variance over the parts
+  np.testing.assert_allclose(gradient, scalars["drawn"], rtol=1e-6)
 
 
 def test_a_batch_that_cannot_be_cut_is_refused() -> None:
