@@ -53,6 +53,14 @@ def test_memory_does_not_grow_with_the_length() -> None:
   assert account.numbers()["brightness"]["after"] > 50
 
 
+def test_what_is_kept_is_spread_evenly() -> None:
+  account = Account()
+  for index in range(200):
+    frame = np.full((4, 4, 3), index, np.uint8)
+    account.add(frame, frame)
+  assert [int(before[0, 0, 0]) for before, _ in account._samples] == list(range(0, 200, 8))
+
+
 def test_what_is_written_is_json(tmp_path: Path) -> None:
   path = check_report(tmp_path / "report.json")
   enhanced = Enhanced(tmp_path / "b.mp4", 12, 30, 20, 2.0, faults=("lost",), rates={"reading": 9.0})

@@ -1,6 +1,7 @@
 """Part by part: the same film as of one go, wherever it was stopped, and by whatever."""
 
 import dataclasses
+import os
 import random
 import signal
 import subprocess
@@ -116,6 +117,15 @@ def test_other_settings_begin_anew(clip, tmp_path, capsys):
   assert str(enhanced).startswith("36 frames of 67x45, 24 of them before in ")
   assert "goes on behind 24 frames that are done" in capsys.readouterr().err  # a cut is there
   assert packets(target) != other
+
+
+def test_a_source_that_was_changed_begins_anew(clip, tmp_path):
+  target = tmp_path / "out.mkv"
+  assert stopped(clip, target, 12, LONG)
+  assert folder_of(target).is_dir()
+  os.utime(clip, (0, 0))
+  assert stopped(clip, target, 2, LONG)
+  assert not folder_of(target).exists()  # the part of the other source went, none is done
 
 
 def test_damaged_parts_are_made_again(clip, tmp_path):

@@ -81,24 +81,27 @@ def test_set_aside_names_do_not_collide(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stopped", [1, 2, 3])
-def test_a_replacement_that_is_cut_short_is_no_fault(
-  stopped: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_replacements_that_are_cut_short_are_no_fault(
+  stopped: int, again: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   """Three files are written: the list of both contents, the file, the list of the new one."""
-  whole, count = checksums._written, 0
+  whole, left = checksums._written, 0
 
   def written(path: Path) -> object:
-    nonlocal count
-    count += 1
-    if count == stopped:
+    nonlocal left
+    left -= 1
+    if not left:
       raise KeyboardInterrupt
     return whole(path)
 
-  with monkeypatch.context() as patch:
-    patch.setattr(checksums, "_written", written)
-    with pytest.raises(KeyboardInterrupt):
-      checksums.replace(folder, "note", b"another text")
-  assert checksums.fault(folder) == ""
+  for stop, text in ((stopped, b"another text"), (again, b"one more")):
+    left = stop
+    with monkeypatch.context() as patch:
+      patch.setattr(checksums, "_written", written)
+      with pytest.raises(KeyboardInterrupt):
+        checksums.replace(folder, "note", text)
+    assert checksums.fault(folder) == ""
   checksums.replace(folder, "note", b"the third")
   assert checksums.fault(folder) == ""
   assert json.loads((folder / "manifest.json").read_text())["files"]["note"].keys() == {

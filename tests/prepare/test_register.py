@@ -35,6 +35,16 @@ def test_a_large_shift_is_found_without_the_windows_bias(pair):
   np.testing.assert_allclose(find_shift(grey(moved), grey(still)), shift, atol=0.1)
 
 
+def test_no_larger_shift_is_looked_for_than_the_limit_in_pixels_of_the_whole(pair):
+  _, still, _ = pair
+  moved, _ = move(still, (21.4, -8.3))
+  found, near = (
+    find_shift(grey(moved), grey(still), height=90, limit=limit, passes=0) for limit in (30, 12)
+  )
+  np.testing.assert_allclose(found, (21.4, -8.3), atol=4)
+  assert np.abs(near).max() < 14
+
+
 def test_registration_raises_the_agreement(pair):
   dark, still, _ = pair
   everywhere = np.ones(dark.shape[:2], bool)

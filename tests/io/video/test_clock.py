@@ -38,6 +38,13 @@ def test_all_tracks_of_what_is_joined_are_moved_by_the_same():
   assert moved(clock, packet(1, 1.02, kind="audio"), packet(0, 1.04)) == [560, 580]
 
 
+def test_where_sound_comes_first_behind_a_join_the_pictures_have_ended():
+  clock = Clock(Fraction(1), 0, jumping=True)
+  moved(clock, packet(0, 1.0), packet(1, 1.0, kind="audio"), packet(1, 1.4, kind="audio"))
+  moved(clock, packet(0, 1.5))
+  assert moved(clock, packet(1, 1.0, kind="audio"), packet(0, 1.0)) == [540, 540]
+
+
 def test_a_pause_is_none_unless_the_format_jumps():
   assert moved(Clock(Fraction(0), 0, jumping=False), packet(0, 0), packet(0, 60)) == [0, 60000]
   assert moved(Clock(Fraction(0), 0, jumping=True), packet(0, 0), packet(0, 60)) == [0, 40]

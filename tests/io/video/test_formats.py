@@ -167,6 +167,19 @@ def test_light_of_hdr_is_that_of_the_standards():
   assert dark / 65535 == pytest.approx(1.055 * light ** (1 / 2.4) - 0.055, abs=0.01)
 
 
+@pytest.mark.parametrize("primaries", [9, 2])
+def test_colours_of_hdr_are_those_of_bt_709(primaries):
+  """A red of BT.709 at 60 cd/m2, in the primaries of BT.2020 (BT.2087) and PQ (ST 2084)."""
+  light = (60 / 10000 * np.array([0.6274, 0.0691, 0.0164])) ** 0.1593017578125
+  code = ((0.8359375 + 18.8515625 * light) / (1 + 18.6875 * light)) ** 78.84375
+  image = np.round(65535 * code).astype(np.uint16)[None, None]
+  red, green, blue = to_sdr(image, PQ, primaries, deep=True)[0, 0] / 65535
+  assert red == pytest.approx(1.055 * (60 / 203) ** (1 / 2.4) - 0.055, abs=0.01)
+  assert max(green, blue) < 0.02
+  as_it_is = to_sdr(image, PQ, 1, deep=True)[0, 0] / 65535
+  assert as_it_is[1] > 0.15  # primaries that are BT.709's already stay
+
+
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 def test_hdr_video_becomes_sdr_with_a_word(encode, copied, tmp_path, transfer):
   path = encode(

@@ -9,6 +9,7 @@ import pytest
 from llve_jax.errors import UserError
 from llve_jax.io.video import make_plan, read_info
 from llve_jax.io.video.text import plain
+from llve_jax.io.video.tracks import _moved
 
 
 def tracks(path):
@@ -157,6 +158,20 @@ def test_everything_is_kept_where_it_can_be(rich, copied, tmp_path, target, writ
     assert [f.data for f in fonts] == ([b"font" * 20] if target == "out.mkv" else [])
     created = {key.lower(): value for key, value in out.metadata.items()}.get("creation_time", "")
     assert created.startswith("2024-05-01T21:00:00")
+
+
+def test_chapters_begin_with_the_film():
+  base = Fraction(1, 1000)
+  chapters = [
+    {"id": 7, "start": 0, "end": 2000, "time_base": base, "metadata": {"title": "One"}},
+    {"id": 9, "start": 2000, "end": 3000, "time_base": base, "metadata": {}},
+  ]
+  found = _moved(chapters, Fraction(3, 2))
+  assert [(each["id"], each["start"], each["end"]) for each in found] == [
+    (1, 0, 500),
+    (2, 500, 1500),
+  ]
+  assert found[0]["metadata"] == {"title": "One"}
 
 
 @pytest.mark.parametrize("sound", ["drop", "encode"])
