@@ -45,6 +45,11 @@ def test_rates_count_wins_whichever_side_they_stood_on(tmp_path: Path):
   assert clarity.interval is None
 
 
+def test_pairs_of_two_studies_may_have_the_same_name(tmp_path: Path):
+  file = write(tmp_path / "a.csv", LINE, LINE.replace("s,", "t,", 1))
+  assert [vote.study for vote in votes.read([file])] == ["s", "t"]
+
+
 def test_several_people_and_three_methods(tmp_path: Path):
   """A beats B and C; every voter says so of every pair, once with each side."""
   methods = ("A", "B", "C")

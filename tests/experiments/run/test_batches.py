@@ -36,6 +36,12 @@ def test_a_view_of_whole_frames_is_asked_for_by_the_network(config):
   stream.iterator.close()
 
 
+def test_the_siamese_step_gets_frames_that_do_not_follow_each_other(config):
+  assert not settings_of(config, "srgb")["apart"]
+  config.step.name = "siamese"
+  assert settings_of(config, "srgb")["apart"]
+
+
 def test_a_mixture_draws_from_all_data_sets(config, data_dir):
   config.data.frames = 2  # the last segment of the other one has no more
   config.data.mix = {
