@@ -72,3 +72,10 @@ def test_what_lies_inside_a_window_is_kept():
   cut = frames.decode_frames(files, inside)
   np.testing.assert_array_equal(cut, frames.decode_frames(files)[:, 2:5, 3:7])
   assert cut.shape == (2, 3, 4, 3)
+
+
+def test_a_window_is_named_by_its_first_frame_unless_its_frames_lie_apart():
+  element = {"clip": b"night", "variant": 1, "start": 40}
+  for places in ([2], [2, 3, 4], [2, 2, 2]):  # one bright frame may stand for several
+    assert frames.window_id(element, places) == "night/1/42"
+  assert frames.window_id(element, [2, 5]) == "night/1/42+45"

@@ -6,7 +6,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from llve_jax.data import pipeline
-from llve_jax.data.sharding import global_batch
+from llve_jax.data.sharding import global_batch, global_shapes
 
 
 def _sharding(count):
@@ -26,6 +26,17 @@ def test_devices_hold_their_rows(count):
     for shard in array.addressable_shards:
       assert shard.data.shape[0] == 8 // count
       np.testing.assert_array_equal(shard.data, batch[key][shard.index])
+
+
+def test_larger_targets_are_filled_up_in_proportion():
+  mesh = Mesh(np.array(jax.devices()).reshape(2, 4), ("data", "rows"))
+  sharding = NamedSharding(mesh, PartitionSpec("data", None, "rows"))
+  sizes = {"low": (6, 4), "high": (12, 8), "context": (4, 4)}
+  batch = {name: np.ones((2, 1, *size, 3), np.float32) for name, size in sizes.items()}
+  placed, shapes = global_batch(batch, sharding), global_shapes(batch, sharding)
+  heights = {"low": 8, "high": 16, "context": 4}
+  assert {name: array.shape[2] for name, array in placed.items()} == heights
+  assert {name: shape.shape[2] for name, shape in shapes.items()} == heights
 
 
 def test_from_the_pipeline_to_a_jitted_function(train_source):

@@ -125,3 +125,11 @@ def test_a_single_bright_frame_serves_a_window_of_several():
 def test_bad_input_is_named(source, partner, settings, message):
   with pytest.raises(UserError, match=message):
     pipeline.train_dataset(source, **SETTINGS | settings, partner=partner)
+
+
+def test_without_augmentation_no_side_is_mirrored():
+  dataset = pipeline.train_dataset(DARK, partner=BRIGHT, **SETTINGS)
+  for number in range(6):
+    for clip in _codes(dataset[number]).values():
+      assert (np.diff(clip[0, 0, ..., 1], axis=0) == 1).all()
+      assert (np.diff(clip[0, 0, ..., 2], axis=1) == 1).all()

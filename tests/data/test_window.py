@@ -22,6 +22,15 @@ def test_a_mask_is_cut_where_its_target_is(train_source):
   np.testing.assert_array_equal(cut["mask"][..., 0], cut["high"].max(axis=-1))
 
 
+def test_a_mask_of_frames_that_are_resized_is_cut_where_its_target_is(train_source):
+  example = dict(train_source[0])
+  grey = decode_frames(example["high"]).max(axis=-1, keepdims=True)
+  example["mask"] = [encode_png(plane) for plane in grey]
+  example["high"] = [encode_png(plane.repeat(3, axis=2)) for plane in grey]
+  cut = Window(frames=2, crop=16, resize=(31, 37)).random_map(example, np.random.default_rng(3))
+  np.testing.assert_array_equal(cut["mask"], cut["high"][..., :1])
+
+
 def test_the_view_is_of_whole_frames_and_not_of_the_window(train_source):
   example = dict(train_source[0])
   cut = Window(frames=2, crop=16, context=8).random_map(example, np.random.default_rng(3))

@@ -88,6 +88,14 @@ def test_pillars_are_bars_too():
   assert harm.letterbox(frames).sum() == 30 * 7
 
 
+def test_white_and_black_are_no_greys():
+  before = _grey(128)
+  before[0, :3], before[0, 3:5] = 255, 4
+  after = before.copy()
+  after[0, :3], after[0, 3:5] = (255, 240, 120), (20, 4, 4)
+  assert harm.grey_shift(before, after)[0] == 0
+
+
 def test_a_sign_that_stands_in_a_bar_for_a_moment_is_no_bar():
   frames = _grey(*[80] * 9, shape=(30, 50))
   frames[:, :6] = 0

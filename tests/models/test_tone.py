@@ -106,3 +106,9 @@ def test_bars_are_seen_at_opposite_edges_and_a_dark_edge_is_no_bar() -> None:
   np.testing.assert_array_equal(
     bordered(jnp.asarray(picture))[:, 0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
   )
+
+
+@pytest.mark.parametrize(("code", "fade"), [(1.0, 0.0), (1.75, 0.5), (2.2, 0.8), (2.6, 1.0)])
+def test_an_even_picture_is_empty_up_to_code_1_and_not_from_2_5(code: float, fade: float) -> None:
+  blocks = np.full((1, 3, 3, 12), code / 255, np.float32)
+  assert tone.empty_fade(jnp.asarray(blocks))[0, 1, 1, 0] == pytest.approx(fade, abs=1e-4)

@@ -105,6 +105,8 @@ def test_odd_sizes_have_a_mosaic_too():
 def test_stray_light_lifts_black_and_leaves_white():
   lifted = Camera(black=(5.0, 2.0, 3.0))
   np.testing.assert_array_equal(camera.take(_flat(0.0), lifted, _rng())[0, 0], (5, 2, 3))
+  grey = camera.take(_flat(0.2140), Camera(black=(25.0, 0.0, 5.0)), _rng())[0, 0]
+  np.testing.assert_array_equal(grey, (140, 127, 130))  # of 127.5
   np.testing.assert_array_equal(camera.take(_flat(1.0), lifted, _rng())[0, 0], 255)
 
 

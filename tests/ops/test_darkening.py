@@ -44,6 +44,16 @@ def test_targets_of_night_scenes_do_no_harm():
   assert np.quantile(lights, 0.1) > 0.95
 
 
+def test_clips_that_are_not_dark_are_hardly_compressed():
+  draws = [
+    darkening.draw(_rng(seed), untouched=1.0, jpeg=1.0, h264=chance)
+    for seed in range(20)
+    for chance in (0.0, 1.0)
+  ]
+  assert min(drawn.jpeg for drawn in draws if drawn.jpeg) == 75
+  assert max(drawn.h264_crf for drawn in draws) == 23
+
+
 def test_every_draw_can_be_applied_and_repeats_itself():
   clip = _clip(shape=(2, 37, 51, 3))
   for seed in range(60):

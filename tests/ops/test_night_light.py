@@ -114,3 +114,11 @@ def test_draws_repeat_themselves_and_stay_finite():
         assert field.min() >= 0
     assert night_light.draw_night(np.random.default_rng(seed)).lamps
     assert not night_light.draw_shade(np.random.default_rng(seed)).lamps
+
+
+def test_glow_mirror_image_and_pool_go_with_their_lamp():
+  change = {"glow": 0.05, "streak": 0.04, "reach": 0.2}
+  moving = _lamps(change | {"speed": (0.02, -0.01)})
+  there = _lamps(change | {"x": 0.25 + 5 * 0.02, "y": 0.5 - 5 * 0.01})
+  for light in (night_light.sources, night_light.illumination):
+    np.testing.assert_allclose(light(moving, SHAPE, 5), light(there, SHAPE, 0), rtol=1e-4)

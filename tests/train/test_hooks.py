@@ -186,15 +186,17 @@ def test_the_average_is_what_is_scored_and_kept() -> None:
 
 def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
   kept: list[int] = []
+  scores = iter([20.0, 25.0])
   hook = hooks.Evaluate(
     Writer(),
     Clock(),
-    lambda variables: ({"psnr": 20.0}, {}),
+    lambda variables: ({"psnr": next(scores)}, {}),
     lambda variables, step, metrics: kept.append(step),
     {"best": {"psnr": 25.0, "step": 1}},
     every=1,
   )
-  hook(2, state(), last=False)
+  for step in (2, 3):  # one that is as good is no better
+    hook(step, state(), last=False)
   assert kept == []
 
 
