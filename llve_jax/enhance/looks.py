@@ -22,7 +22,6 @@ _WANTED = {"bright": 0.45, "forensic": 0.5}  # median of the result, from 0 to 1
 _MOST = 8.0  # largest factor of the odds
 _MANY_BLOCKS = 1.2
 _TOO_DARK = 2.5  # median luma, or so many times the noise, that is too little to trust
-_NOISY = 1.0  # luma: noise below is that of rounding
 _MUCH_BURNT = 0.05
 
 
@@ -52,8 +51,7 @@ class Chosen:
   def warnings(self) -> tuple[str, ...]:
     """Where no method can help, a line each."""
     found, lines = self.found, []
-    drowned = found.noise > _NOISY and found.level < _TOO_DARK * found.noise
-    if found.level < _TOO_DARK or drowned:
+    if found.level < _TOO_DARK * max(1.0, found.noise):
       lines.append(
         f"warning: too dark to trust: half of the picture is below {found.level:.1f} of 255, with "
         f"noise of {found.noise:.1f}; what appears there may not be real"

@@ -53,6 +53,15 @@ def test_memory_does_not_grow_with_the_length() -> None:
   assert account.numbers()["brightness"]["after"] > 50
 
 
+def test_what_changes_at_a_cut_is_no_flicker() -> None:
+  first = np.zeros((32, 48, 3), np.uint8)
+  first[:, :24] = 200
+  second = np.zeros((32, 48, 3), np.uint8)
+  second[:4] = 90
+  clip = np.stack([first, first, second, second])
+  assert account_of(clip, clip).numbers()["flicker"] == {"before": 0.0, "after": 0.0}
+
+
 def test_what_is_kept_is_spread_evenly() -> None:
   account = Account()
   for index in range(200):

@@ -1,5 +1,7 @@
 """Clips of data sets, each to a file."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,12 @@ def test_networks_for_raw_light_get_it_and_others_what_a_person_sees(built, tmp_
   assert noted.shapes[0][-3:] == (7, 12, 4)  # whole cells at the phase of RGGB
   frames = list(read_frames(tmp_path / "raw" / "moving.mp4"))
   assert [frame.image.mean() for frame in frames] == pytest.approx([127.5] * 3, abs=1.5)
+
+
+def test_the_rate_is_the_fraction_that_films_have(built, tmp_path):
+  built(srgb("night", 0, 2) | {"fps": 30000 / 1001})
+  run(tmp_path)
+  assert read_info(tmp_path / "night.mp4").average_rate == Fraction(30000, 1001)
 
 
 def test_one_that_fails_keeps_no_other_from_being_done(built, tmp_path):
