@@ -317,6 +317,10 @@ def test_what_was_asked_for_beside_the_name_is_kept() -> None:
   config = config_of("sid", "")
   settle_data(config, "bayer")
   assert (config.data.name, config.data.config) == ("sid", "sony")
+  config = config_of("sid", "")
+  config.data.name, config.test_data.name = "dark_clips", "paired_images"
+  settle_data(config, "bayer")
+  assert config.test_data.name == "paired_images"
 
 
 def test_a_critic_has_a_rate_of_its_own() -> None:

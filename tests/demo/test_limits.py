@@ -1,5 +1,6 @@
 """What the page takes and what it refuses, in a sentence."""
 
+import dataclasses
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from llve_jax.demo import limits
 from llve_jax.demo.limits import Limits
 from llve_jax.errors import UserError
 from llve_jax.io.images import write_image
+from llve_jax.io.video import read_info
 
 
 def test_pictures_and_videos_are_told_by_their_content(
@@ -47,6 +49,15 @@ def test_long_videos_and_large_frames_are_refused(dark_video: Path, dark_picture
   for path in (dark_video, dark_picture):
     with pytest.raises(UserError, match="48 x 32 pixels"):
       limits.check_content(path, Limits(megapixels=0.0015))
+
+
+def test_videos_that_do_not_say_their_length_are_as_long_as_their_frames(
+  dark_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  info = dataclasses.replace(read_info(dark_video), duration=None, frame_count=5000)
+  monkeypatch.setattr(limits, "read_info", lambda path: info)
+  with pytest.raises(UserError, match="s long; this page takes up to 120 s"):
+    limits.check_content(dark_video, Limits())
 
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:

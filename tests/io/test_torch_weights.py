@@ -198,6 +198,16 @@ def test_a_pickle_cannot_rewrite_what_it_builds(tmp_path, torch):
     read_tensors(tmp_path / "x.pth")
 
 
+@pytest.mark.parametrize("length", [12, 20])
+def test_a_storage_of_another_length_is_refused(tmp_path, torch, length):
+  data, _ = contents({"a": Tensor(np.zeros(4, np.float32))})
+  with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
+    archive.writestr("a/data.pkl", data)
+    archive.writestr("a/data/0", bytes(length))
+  with pytest.raises(UserError, match=f"a storage of {length} bytes; expected 16"):
+    read_tensors(tmp_path / "x.pth")
+
+
 def test_endless_and_exploding_containers_are_refused(tmp_path):
   loop = []
   loop.append(loop)

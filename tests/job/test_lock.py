@@ -154,3 +154,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
   )
   assert f"UserError: {tmp_path}: cannot be written (File too large)" in result.stderr
   assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_of_a_longer_note(tmp_path: Path) -> None:
+  (tmp_path / "lock").write_text("x" * 500)
+  with locked(tmp_path):
+    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()

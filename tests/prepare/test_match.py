@@ -66,6 +66,10 @@ def test_path_goes_either_way_and_is_not_led_astray(reverse):
   assert best_frames(correlations, floor=0.3).frames != tuple(truth)
 
 
+def test_a_correlation_as_low_as_the_floor_is_a_match():
+  assert best_frames(np.array([[0.25, 0.5], [0.25, 0.49]]), floor=0.5).frames == (1, None)
+
+
 def test_a_still_of_elsewhere_is_left_out():
   correlations = _ridge([2, 6, 9, 15])
   correlations[2] = 0.1

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from experiments.reporting import kept_rows
@@ -33,4 +35,8 @@ def test_digests_tell_files_and_folders_apart(tmp_path):
   assert before == (kept_rows.digest(file), kept_rows.digest(tmp_path))
   file.write_bytes(b"22")
   assert kept_rows.digest(file) != before[0]
+  assert kept_rows.digest(tmp_path) != before[1]
+  before = kept_rows.digest(file), kept_rows.digest(tmp_path)
+  os.utime(file, (0, 0))  # as where other content of the same length was written
+  assert kept_rows.digest(file) == before[0]
   assert kept_rows.digest(tmp_path) != before[1]

@@ -45,6 +45,12 @@ def test_where_sound_comes_first_behind_a_join_the_pictures_have_ended():
   assert moved(clock, packet(1, 1.0, kind="audio"), packet(0, 1.0)) == [540, 540]
 
 
+def test_a_small_step_back_is_no_join():
+  clock = Clock(Fraction(0), 0, jumping=True)
+  assert moved(clock, packet(0, 0), packet(0, 0.5), packet(0, 0.45)) == [0, 500, 450]
+  assert moved(clock, packet(0, 0.2)) == [490]
+
+
 def test_a_pause_is_none_unless_the_format_jumps():
   assert moved(Clock(Fraction(0), 0, jumping=False), packet(0, 0), packet(0, 60)) == [0, 60000]
   assert moved(Clock(Fraction(0), 0, jumping=True), packet(0, 0), packet(0, 60)) == [0, 40]

@@ -1,10 +1,15 @@
 """Damaged and cut files: refused with the time, or the good frames kept."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
+from llve_jax.io.video.gaps import Gaps
 from llve_jax.io.video.source import demuxed
 
 
@@ -72,3 +77,15 @@ def test_a_stream_that_begins_within_a_file_ends_nothing():
       raise IndexError("list index out of range")  # as PyAV 18 has it
 
   assert list(demuxed(Container(), "one", "two")) == ["one", "two"]
+
+
+def test_damage_that_costs_no_frame_is_told_too():
+  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=3)
+  gaps = Gaps(info)
+  assert gaps.faults() == []
+  gaps.damage()
+  assert gaps.faults() == ["some of its data could not be read"]
+  for stamp in (0, 1, 2):
+    gaps.promise(stamp)
+  assert list(gaps.until(2)) == [0, 1]
+  assert gaps.faults() == ["0.00 to 0.08 s: 2 frames could not be read; the last good one is shown"]

@@ -1,6 +1,7 @@
 """Sound, subtitles, chapters, languages and attachments: kept, made anew, or named as lost."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from llve_jax.errors import UserError
 from llve_jax.io.video import make_plan, read_info
 from llve_jax.io.video.text import plain
-from llve_jax.io.video.tracks import _moved
+from llve_jax.io.video.tracks import _Copied, _moved
 
 
 def tracks(path):
@@ -158,6 +159,25 @@ def test_everything_is_kept_where_it_can_be(rich, copied, tmp_path, target, writ
     assert [f.data for f in fonts] == ([b"font" * 20] if target == "out.mkv" else [])
     created = {key.lower(): value for key, value in out.metadata.items()}.get("creation_time", "")
     assert created.startswith("2024-05-01T21:00:00")
+
+
+@pytest.mark.parametrize(
+  ("container", "cut", "warm_up"),
+  [("mp4", [-20], [-40, -20]), ("matroska", [], [-40, -20]), ("avi", [], [])],
+)
+def test_what_is_written_of_sound_before_the_start(container, cut, warm_up):
+  """Behind a cut one packet serves a decoder, where the file can say that it is not heard."""
+  for before, expected in (((-400, -200, -20), cut), ((-40, -20), warm_up)):
+    copied = _Copied(SimpleNamespace(type="audio"), container)
+    packets = [
+      SimpleNamespace(
+        pts=at, dts=at, duration=20, time_base=Fraction(1, 1000), is_discard=at < 0, stream=None
+      )
+      for at in (*before, 0)
+    ]
+    *earlier, given = [copied.packets(each) for each in packets]
+    assert earlier == [[] for _ in before]
+    assert [each.dts for each in given] == [*expected, 0]
 
 
 def test_chapters_begin_with_the_film():
