@@ -36,7 +36,8 @@ def unprocess(
   Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019 (arXiv 1811.11127),
   section 3: the sRGB curve is inverted, colours become the camera's, white balance is undone. White
   stays white there: what was clipped in the picture was clipped on the sensor, too, so the factor
-  on a pixel goes from 1 / gain to 1 as its mean goes from 0.9 to 1. Their tone curve is left out.
+  on a pixel goes from 1 / gain to 1 as its mean goes from 0.9 to 1; gains below 1 are undone there,
+  too. Their tone curve is left out.
 
   Args:
     frame: sRGB, 8 bits or floating in [0, 1].

@@ -193,10 +193,12 @@ def test_names_of_augmentations():
 
 def test_a_mirrored_pair_is_turned_left_right_and_in_no_other_way() -> None:
   low = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
-  pair = {"low": low, "high": low + 1}
+  pair = {"low": low, "high": low + 1, "mask": low[..., :1], "context": low + 2}
   found = [augment.MirrorPair().random_map(pair, np.random.default_rng(seed)) for seed in range(20)]
   mirrored = [each for each in found if not np.array_equal(each["low"], low)]
   assert 0 < len(mirrored) < len(found)
   for each in mirrored:
     np.testing.assert_array_equal(each["low"], low[:, :, ::-1])
     np.testing.assert_array_equal(each["high"], low[:, :, ::-1] + 1)
+    np.testing.assert_array_equal(each["mask"], low[:, :, ::-1, :1])
+    np.testing.assert_array_equal(each["context"], low[:, :, ::-1] + 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llve_jax.data import pipeline
-from llve_jax.data.dark import DarkWindow, is_bright
+from llve_jax.data.dark import DarkWindow, held_out, is_bright
 from llve_jax.errors import UserError
 from llve_jax.io.images import encode_png
 from llve_jax.ops import darken, darkening
@@ -49,6 +49,14 @@ def test_targets_are_cut_from_the_bright_frames_and_the_dark_lies_on_them():
   assert len(places) == 1
   assert np.corrcoef(pair["low"].ravel(), pair["high"].ravel())[0, 1] > 0.95
   assert pair["low"].mean() < 0.6 * pair["high"].mean()
+
+
+def test_each_name_has_a_darkness_of_its_own():
+  element, _ = bright(count=1)
+  (one, target), (again, _), (other, _) = (held_out(element, name) for name in ("a", "a", "b"))
+  np.testing.assert_array_equal(one, again)
+  assert np.any(one != other)
+  assert one.shape == target.shape
 
 
 def test_the_view_is_of_the_whole_dark_frames():

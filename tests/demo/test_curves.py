@@ -61,5 +61,12 @@ def test_the_histogram_says_the_median() -> None:
   assert peaks == [5, 30]
 
 
+def test_the_most_frequent_brightness_of_either_side_is_at_the_top() -> None:
+  curves = Curves()
+  spread = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6, 1).repeat(3, axis=2)
+  curves.add(grey(20), spread)
+  assert [min(y for _, y in line) for line in lines(curves.histogram())] == [24.0, 24.0]
+
+
 def test_nothing_seen_is_drawn_without_harm() -> None:
   assert "polyline" in Curves().histogram()

@@ -2,8 +2,14 @@ import os
 
 import pytest
 
-from llve_jax.enhance.files import check_paths
+from llve_jax.enhance.files import Enhanced, check_paths
 from llve_jax.errors import UserError
+
+
+def test_the_rate_is_that_of_the_frames_of_this_run(tmp_path):
+  enhanced = Enhanced(tmp_path / "a.mp4", 36, 64, 48, 2.0, before=24)
+  assert enhanced.rate == 6.0
+  assert "24 of them before in 2.0 s (6.0 frames/s)" in str(enhanced)
 
 
 class TestPaths:

@@ -5,7 +5,10 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from fractions import Fraction
+from types import SimpleNamespace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -72,6 +75,32 @@ class Slow(Classic):
     for frame in super().stream(frames, rounded=rounded):
       time.sleep(0.1)
       yield frame
+
+
+def test_after_a_pause_frames_come_at_their_own_speed_again(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  """Who was away for ten seconds does not see them in a rush."""
+  now, slept = 100.0, []
+
+  def sleep(seconds: float) -> None:
+    nonlocal now
+    slept.append(seconds)
+    now += seconds
+
+  def decode(video: int) -> Iterator[av.VideoFrame]:
+    for index in range(4):
+      frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
+      frame.pts, frame.time_base = index, Fraction(1)
+      yield frame
+
+  clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+  monkeypatch.setattr("llve_jax.io.video.live.time", clock)
+  source = Live("nowhere")
+  source._container = SimpleNamespace(decode=decode)
+  for index, _ in enumerate(source._paced()):
+    now += 10.0 * (index == 1)
+  assert slept == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("method", [Classic("gamma"), Slow("gamma")])

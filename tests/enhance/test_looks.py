@@ -71,6 +71,12 @@ def test_light_is_added_until_it_is_bright() -> None:
   assert looks.lifted(natural, moments(60), "natural") is natural
 
 
+def test_the_last_frame_of_a_moment_is_what_is_brightened() -> None:
+  (_, last), (first, _) = moments(60)[0], moments(10)[0]
+  method = looks.lifted(Classic("input"), [[first, last]], "bright")
+  assert np.median(method(last[None])) == pytest.approx(255 * 0.45, abs=5)
+
+
 def test_a_bright_film_is_hardly_touched_and_a_classic_method_does_all(
   make_clip, odd_frames, tmp_path, capsys
 ):

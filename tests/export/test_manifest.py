@@ -18,6 +18,16 @@ def test_the_hash_is_of_the_weights(network):
   assert manifest.weights_hash(dataclasses.replace(network, variables=moved)) != found
 
 
+def test_the_hash_is_of_names_and_shapes_too(network):
+  row = np.arange(4, dtype=np.float32)
+  trees = ({"a": row}, {"b": row}, {"a": row.reshape(2, 2)})
+  found = [
+    manifest.weights_hash(dataclasses.replace(network, variables={"params": tree}))
+    for tree in trees
+  ]
+  assert len(set(found)) == 3
+
+
 @pytest.mark.parametrize("name", ["night", "night-research"])
 def test_a_shipped_network_brings_its_card_and_licence(tmp_path, network, name):
   manifest.add_card(tmp_path, name)

@@ -3,6 +3,7 @@ import numpy as np
 
 from llve_jax.export import signatures
 from llve_jax.export.probes import scene
+from llve_jax.models.contract import Traits
 from tests.export.conftest import run
 
 
@@ -12,6 +13,12 @@ def test_a_network_of_single_frames_takes_clips(network):
   assert str(found) == f"serving_default: {text} -> {text}"
   (fixed,) = signatures.of(network, (1, 2, 9, 8))
   assert fixed.inputs["clip"].shape == fixed.outputs["clip"].shape == (1, 2, 9, 8, 3)
+
+
+def test_what_a_network_asks_of_sizes_is_said():
+  traits = Traits(stride=1, receptive_field=1, least_side=3, least_frames=2)
+  assert signatures.constraints_of(traits, "hwt") == ("h >= 3", "w >= 3", "t >= 2")
+  assert signatures.constraints_of(Traits(stride=1, receptive_field=1), "hwt") == ()
 
 
 def test_raw_light_has_its_channels_and_becomes_larger(xtrans):

@@ -172,6 +172,15 @@ def test_rendering_of_flat_grey(tmp_path, bits, half_size):
   np.testing.assert_allclose(rendered / (2**bits - 1), expected, atol=0.006)
 
 
+def test_a_rendering_lies_as_its_mosaic_and_a_picture_stands_upright(tmp_path):
+  path = tmp_path / "night.dng"
+  _dng(path, shape=(48, 60))
+  rendered = raw_files.render_srgb(path)
+  _patch(path, 274, value=6)  # held by a quarter
+  np.testing.assert_array_equal(raw_files.render_srgb(path), rendered)
+  assert raw_files.develop(path).shape == (60, 48, 3)
+
+
 def test_small_xtrans_renders_at_half_size_only(tmp_path):
   path = tmp_path / "night.dng"
   _dng(path, XTRANS, (48, 60))

@@ -75,6 +75,13 @@ def test_colours_multiplied_by_alpha_are_divided_again(tmp_path, dtype, channels
   assert np.abs(read_picture(path).astype(int) - expected).max() <= 1
 
 
+def test_colours_above_their_alpha_are_white(tmp_path):
+  codes = np.full((2, 3, 4), 200, np.uint8)
+  codes[..., 1:] = 100
+  path = write(tmp_path / "a.tif", codes, photometric="rgb", extrasamples=["assocalpha"])
+  np.testing.assert_array_equal(read_picture(path), np.full((2, 3, 3), 255))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_white_may_be_zero(tmp_path, dtype):
   codes = picture(dtype, channels=1)

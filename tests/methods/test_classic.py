@@ -176,6 +176,13 @@ def test_the_gain_follows_a_lasting_change_and_ignores_black_frames():
   np.testing.assert_array_equal(settled[-1:], alone(dim))
 
 
+def test_what_is_nearly_black_is_amplified_as_code_1_would_be():
+  clip = np.zeros((1, 40, 50, 3), np.uint8)
+  clip[0, 7, 9] = 1
+  out = classic.Classic("auto_gain_mean")(clip)
+  assert out.max() == round(255 * 0.4 ** (1 / 2.2))
+
+
 def test_smoothing_must_be_a_weight():
   with pytest.raises(ValueError, match=r"got 1\.0"):
     classic.AutoGain(np.mean, level=0.4, smoothing=1.0)

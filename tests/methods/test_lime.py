@@ -44,6 +44,12 @@ def test_the_illumination_solves_its_equation(alpha):
   np.testing.assert_allclose(found, _solved(rough, alpha, 2.0), atol=0.002)
 
 
+def test_no_illumination_below_code_1_is_divided_out():
+  frame = np.zeros((15, 17, 3), np.uint8)
+  frame[7, 8] = 1
+  assert 0 < lime(frame).max() <= round(255 * (1 / 255) ** 0.2)
+
+
 def test_without_smoothing_the_maximum_is_divided_out():
   frame = _frame()
   light = np.maximum((frame / 255).max(axis=-1, keepdims=True), 1 / 255)

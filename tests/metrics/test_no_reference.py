@@ -161,6 +161,16 @@ def test_only_sharp_blocks_make_the_model():
   np.testing.assert_allclose(every.covariance, np.cov(features, rowvar=False))
 
 
+def test_blocks_count_by_the_sharpest_of_their_picture():
+  pictures = [photograph(seed, 192, 768) for seed in range(4)]
+  for each in pictures:
+    each[:, :192] = np.round(128 + 0.71 * (each[:, :192].astype(float) - 128))
+  found = [block_features(each) for each in pictures]
+  kept = np.concatenate([features[sharp > 0.75 * sharp.max()] for features, sharp in found])
+  assert 36 < len(kept) < sum(len(features) for features, _ in found)
+  np.testing.assert_allclose(fit_pristine(pictures).mean, kept.mean(axis=0))
+
+
 def test_a_model_survives_its_file(pristine, tmp_path):
   pristine.save(tmp_path / "model.npz")
   again = load_pristine(tmp_path / "model.npz")

@@ -103,6 +103,13 @@ def test_equals_the_layer_list_and_loops_over_taps(drawn, form, color):
   np.testing.assert_allclose(result["clip"][0], expected.mean(1), atol=1e-5 * scale)
 
 
+def test_light_far_below_black_is_as_noisy_as_black(drawn):
+  """What noise takes below black may be far more than its own deviation."""
+  clip = np.full((1, 1, 8, 8, 3), -0.5, np.float32)
+  module = KPN(**TINY)
+  assert np.isfinite(jax.jit(module.apply)(drawn(module, clip), clip)["clip"]).all()
+
+
 def test_more_noise_is_seen_by_the_network(drawn):
   clip = np.random.default_rng(1).random((1, 1, 8, 8, 3), dtype=np.float32)
   module = KPN(**TINY)

@@ -8,7 +8,7 @@ import pytest
 from llve_jax import models
 from llve_jax.models import recurrent_unet
 from llve_jax.models.frame_code import follow
-from llve_jax.models.recurrent_unet import Align, RecurrentUNet
+from llve_jax.models.recurrent_unet import Align, Fuse, RecurrentUNet
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail
 
@@ -108,6 +108,21 @@ def test_alignment_finds_what_moved():
   fetched = jax.jit(module.apply)({"params": eye}, now, past)
   inner = (slice(None), slice(3, -3), slice(3, -3))
   np.testing.assert_allclose(fetched[inner], now[inner], atol=1e-3)
+
+
+def test_the_gate_sees_the_frame_the_past_and_how_they_differ():
+  """Nothing is looked for around a place, so that the past is fetched as it is."""
+  rng = np.random.default_rng(4)
+  past, now = rng.normal(size=(2, 1, 2, 3, 4)).astype(np.float32)
+  kernel = rng.normal(size=(12, 4)).astype(np.float32)
+  any_of_them = {"kernel": np.ones((4, 1), np.float32)}
+  gate = {"kernel": kernel, "bias": np.full(4, 0.3, np.float32)}
+  params = {"align": {"query": any_of_them, "key": any_of_them}, "gate": gate}
+  memory, blend = jax.jit(Fuse(reach=0).apply)({"params": params}, past, now)
+  seen = np.concatenate([now, past, np.abs(now - past)], axis=-1)
+  trust = 1 / (1 + np.exp(-(seen @ kernel + 0.3)))
+  np.testing.assert_allclose(blend, now + trust * (past - now), rtol=1e-4, atol=1e-5)
+  np.testing.assert_array_equal(memory, blend)
 
 
 def test_neighbours_beyond_the_border_are_never_fetched():

@@ -66,6 +66,12 @@ def test_color_matrix_is_undone_by_its_inverse():
   np.testing.assert_allclose(linear_to_srgb(light) * 255, frame, atol=0.01)
 
 
+def test_white_stays_white_under_gains_above_1_and_others_are_undone():
+  white = np.ones((1, 1, 3), np.float32)
+  camera = degrade_raw.unprocess(white, white_balance=(0.5, 1.0, 2.0))
+  np.testing.assert_allclose(camera, [[[2.0, 1.0, 1.0]]], rtol=1e-6)
+
+
 def test_unprocess_of_grey_is_linear_light_over_gain():
   """Linear light by scikit-image: Y of a grey pixel."""
   codes = np.arange(0, 230, dtype=np.uint8)  # light below 0.8: no highlights

@@ -35,6 +35,10 @@ def test_letters_have_their_colour_and_leave_the_rest():
   assert (found != 90).any(axis=-1)[40:51].mean() > 0.05  # capitals stand on half the height
 
 
+def test_edges_of_letters_mix_with_the_picture():
+  np.testing.assert_array_equal(_laid(Overlay(signs=(SIGN,)), value=255), 255)
+
+
 def test_capitals_have_their_size():
   for size in (0.05, 0.1, 0.3):
     upright = Sign(**{**SIGN.__dict__, "text": "H", "y": 0.7, "size": size})

@@ -57,6 +57,14 @@ def test_panning_moves_by_the_same_step_each_frame():
   assert np.abs(steps).max() <= 3 * 2  # the photograph is shown at up to half its size
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fast_pan_ends_at_the_border(seed):
+  x = np.arange(256)[None, :, None] + np.zeros((128, 1, 3))
+  moves = Moves(still=0, pan=60, shake=0, zoom=0, roll=0, piece=0, closest=0.5)
+  shots = _film(x.astype(np.uint8), seed, frames=9, size=(64, 128), moves=moves)
+  assert np.diff(shots[:, 32, :, 0].astype(int)).min() >= 0  # never mirrored
+
+
 def test_a_piece_moves_against_the_rest():
   photo = _photo((200, 200))
   moves = Moves(still=0, pan=0, shake=0, zoom=0, roll=0, piece=1.0, piece_speed=4.0)

@@ -8,6 +8,9 @@ from experiments.benchmarks import prepare as bench
 from llve_jax.errors import UserError
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import read_frames
+from llve_jax.prepare import turntable
+from llve_jax.prepare.match import Matches
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import find_scenes
 from llve_jax.prepare.turntable import prepare_scene
@@ -49,6 +52,18 @@ def test_pairs_of_a_pan_retraced_in_reverse(shoot, filmed, tmp_path):
     grid = np.float32([[1, 0, dx], [0, 1, dy]])
     moved = cv2.warpAffine(original, grid, (320, 180), flags=cv2.INTER_LANCZOS4)
     assert np.abs(high.astype(int) - moved)[mask == 255].mean() < 2
+
+
+def test_stills_that_share_a_frame_follow_the_pan(monkeypatch, tmp_path):
+  found = Matches((1, 1, 0), reverse=True)
+  monkeypatch.setattr(turntable.match, "monotone_path", lambda *given, **named: found)
+  monkeypatch.setattr(turntable.nearest, "nearest", lambda *given, **named: found)
+  nothing = np.zeros((2, 2), np.float32)
+  stills = [turntable._Still(tmp_path / f"{at}.png", nothing, nothing, 1.0) for at in range(3)]
+  pairs = turntable._matched(
+    tmp_path / "dark.mp4", np.ones((3, 2)), stills, tmp_path, Settings(), SceneLog("lamp")
+  )
+  assert pairs == {1: [stills[1], stills[0]], 0: [stills[2]]}
 
 
 def test_crops_cover_the_frame(shoot, tmp_path):

@@ -23,11 +23,13 @@ class Plain(Method):
 
   def __init__(self, name: str, function: Callable[[np.ndarray], np.ndarray]):
     self.name, self._function = name, function
+    self.asked: list[bool] = []
 
   def stream(self, frames, *, rounded=True):
     return iter(self(np.stack(list(frames)), rounded=rounded))
 
   def __call__(self, frames: np.ndarray, *, rounded: bool = True) -> np.ndarray:
+    self.asked.append(rounded)
     return self._function(frames)
 
 
@@ -65,6 +67,8 @@ def test_float_results_are_kept_for_protocols_that_take_them():
   methods = [Plain("net", lambda low: seen), INPUT]
   chosen = [PLAIN, protocols.get("plain_float")]
   plain, plain_float = score_all(methods, [clip], chosen)
+  score(methods[:1], [clip], PLAIN)
+  assert methods[0].asked == [False, True]
   saved = np.rint(255 * seen).astype(np.uint8)
   for report, pred in ((plain, saved / 255), (plain_float, seen)):
     psnr = tf.image.psnr(pred.astype(np.float32), clip.high.astype(np.float32) / 255, 1.0)

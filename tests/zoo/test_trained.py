@@ -38,6 +38,13 @@ def test_loads_a_folder_or_its_file(workdir, network, name):
   np.testing.assert_array_equal(found, expected)
 
 
+def test_weights_of_16_bits_are_computed_with_as_32(tmp_path, network):
+  half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), network[1])
+  bundle.save(tmp_path / BEST, bundle.Bundle("turntable_unet", KWARGS, half, {}))
+  leaves = jax.tree.leaves(trained.load(tmp_path).variables)
+  assert {leaf.dtype for leaf in leaves} == {np.dtype("f4")}
+
+
 @pytest.mark.parametrize(
   ("name", "message"),
   [

@@ -61,6 +61,13 @@ def test_below_the_brightness_only_the_difference_of_course_is_left():
   assert "target" in texts(svg)
 
 
+def test_below_lines_of_any_brightness_lie_on_one_another():
+  target = np.linspace(0.3, 0.6, 8)
+  svg = flicker_curve({"shifted": target + 0.1, "equal": target}, target, clip="c", prefix="x")
+  shifted, equal = (heights(paths(svg, color)[1]) for color in ("#0084d1", "#e66100"))
+  np.testing.assert_allclose(shifted, equal, atol=1e-3)
+
+
 def test_without_a_target_there_is_one_plot():
   svg = flicker_curve({"a": [0.1, 0.4, 0.2, 0.3]}, None, clip="c", prefix="x")
   assert len(paths(svg, "#0084d1")) == 1

@@ -1,5 +1,7 @@
 """What a configuration's numbers become in the parts of a run."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import optax
 import pytest
@@ -9,6 +11,13 @@ from experiments.configs import turntable_gan
 from experiments.run.assemble import Run
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+
+def test_what_is_frozen_is_what_any_phase_looks_through() -> None:
+  run = Run(turntable_gan.get_config("smoke"))
+  phases = ({"vgg16": {"conv1_1": 1, "conv5_1": 5}}, {"vgg16": {"conv1_1": 1}, "vgg19": {"a": 2}})
+  run.objectives = [SimpleNamespace(frozen=frozen) for frozen in phases]
+  assert run.frozen == {"vgg16": {"conv1_1": 1, "conv5_1": 5}, "vgg19": {"a": 2}}
 
 
 def rates(optimizer: optax.GradientTransformation, count: int) -> list[float]:

@@ -161,6 +161,14 @@ def test_no_more_than_a_segment_is_decoded_ahead(tmp_path, monkeypatch):
     assert decoded == dict.fromkeys(decoded, min(2 * number, 9))
 
 
+def test_the_rate_is_that_of_the_side_that_is_a_video(tmp_path):
+  folder(tmp_path / "dark", noise(0, 3))
+  video(tmp_path / "bright.mkv", noise(1, 3), rate=12)
+  images = tuple(sorted((tmp_path / "dark").iterdir()))
+  (example,) = reading.read(Clip("a", images, (tmp_path / "bright.mkv",)))
+  assert example["fps"] == 12.0
+
+
 def test_a_mismatch_that_the_files_know_stops_before_the_first_segment(tmp_path):
   video(tmp_path / "low.mp4", noise(0, 7))
   video(tmp_path / "high.mp4", noise(0, 5))

@@ -127,6 +127,7 @@ BAD = {
     r"expected uint16 \[any, any, any, 4\]",
   ),
   "beams that differ": (lambda low, high: (low, high[:-1]), "5 frames.*4: the beams"),
+  "a longer bright clip": (lambda low, high: (low[:-1], high), "4 frames.*5: the beams"),
   "another size": (lambda low, high: (low, high[:, :-2]), r"expected \[5, 8, 12, 3\]"),
   "no light": (lambda low, high: (low * 0, high), "expected light"),
 }
