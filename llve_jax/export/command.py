@@ -90,13 +90,14 @@ def _said(
   """What was written, how exact it is, and how it is used."""
   found = written.parity
   length = sum(file.stat().st_size for file in place.resolve().rglob("*") if file.is_file())
+  low, high = network.traits.value_range if options.layout == "clip" else (0, 1)
   first, given = written.signatures[0].replace(":", "").split()[:2]
   what = f"{called} as {format}, {options.precision}, {length / 2**20:.1f} MiB"
   return "\n".join(
     [
       f"wrote {place}: {what}",
       *(f"signature {line}" for line in written.signatures),
-      f"values of float32 inputs are {network.traits.input_kind} in [0, 1]",
+      f"values of float32 inputs are {network.traits.input_kind} in [{low:g}, {high:g}]",
       f"difference to the network (allowed: {found.criterion}), measured in a fresh process "
       "without this package:",
       *(

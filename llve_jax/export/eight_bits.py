@@ -32,9 +32,11 @@ def functions(traits: Traits, enhance: Any) -> dict[str, Any]:
 
   if traits.input_kind != "srgb":
     return {}
+  low, high = traits.value_range
 
   def run(clip: Any) -> Any:
-    bright = enhance(clip=tf.cast(clip, tf.float32) / 255.0)["clip"]
+    unit = tf.cast(clip, tf.float32) / 255.0
+    bright = enhance(clip=low + (high - low) * unit)["clip"]
     return tf.cast(tf.round(tf.clip_by_value(bright, 0.0, 1.0) * 255.0), tf.uint8)
 
   @tf.function(

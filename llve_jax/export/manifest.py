@@ -59,7 +59,7 @@ def of(
     "input": {
       "kind": traits.input_kind,
       "channels": traits.channels,
-      "range": [0.0, 1.0],
+      "range": list(traits.value_range),
       "scale": traits.scale,
       "least_side": traits.least_side,
       "least_frames": traits.least_frames,

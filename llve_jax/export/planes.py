@@ -49,9 +49,10 @@ def signature(network: Trained, frames: int, size: tuple[int, int] | None) -> Si
   traits = network.traits
   run = pure(network.module)
   constraints = constraints_of(traits, "hw")
+  low, high = traits.value_range
 
   def apply(variables: Any, inputs: Arrays) -> Arrays:
-    clip = clip_of(inputs["frame"])
+    clip = low + (high - low) * clip_of(inputs["frame"])
     if not traits.streaming:
       return {"frame": planes_of(frame_of(run(variables, clip, None, None)[0], traits))}
     carry, bright = None, clip
@@ -96,6 +97,7 @@ def probes(
     size: rows and columns; None: the export takes any.
     real: frames of a video.
   """
+  unit = Traits(traits.stride, traits.receptive_field)
 
   def probe(clip: np.ndarray, what: str) -> Probe:
     given = clip.transpose(0, 1, 4, 2, 3).reshape(1, -1, *clip.shape[2:4])
@@ -106,8 +108,8 @@ def probes(
     return 1, frames, height, width
 
   sizes = (size,) if size else SIZES
-  found = [probe(noise(shape(sides), traits, 0), "noise") for sides in sizes]
-  found.append(probe(scene(shape(size or (45, 64)), traits), "scene"))
+  found = [probe(noise(shape(sides), unit, 0), "noise") for sides in sizes]
+  found.append(probe(scene(shape(size or (45, 64)), unit), "scene"))
   if real is not None:
     found.insert(0, probe(to_unit(real)[None, :frames], "video"))
   return found

@@ -94,14 +94,14 @@ def at_least(traits: Traits, size: Size) -> Size:
 
 
 def noise(size: Size, traits: Traits, seed: int) -> Float[np.ndarray, "b t h w c"]:
-  """Random dark clips, from black at the left to 1/8 at the right.
+  """Random dark clips, from black at the left to 1/8 of the range at the right.
 
   Dark, since that is what the networks are for: brighter ones drive them far beyond [0, 1], where
   clipping hides what they compute.
   """
   values = np.random.default_rng(seed).random((*size, traits.channels), dtype=np.float32)
   exposure = np.linspace(0, 1 / 8, size[3] + 1, dtype=np.float32)[1:]
-  return values * exposure[:, None]
+  return _ranged(values * exposure[:, None], traits)
 
 
 def scene(size: Size, traits: Traits) -> Float[np.ndarray, "b t h w c"]:
@@ -121,4 +121,9 @@ def scene(size: Size, traits: Traits) -> Float[np.ndarray, "b t h w c"]:
       light = (wall + 0.9 * lamp)[..., None] * color
       grain = rng.normal(size=light.shape).astype(np.float32) * np.sqrt(0.0004 + 0.002 * light)
       frames[clip, index] = light + grain
-  return to_unit(to_8_bit(frames))
+  return _ranged(to_unit(to_8_bit(frames)), traits)
+
+
+def _ranged(values: np.ndarray, traits: Traits) -> np.ndarray:
+  low, high = traits.value_range
+  return (np.float32(low) + np.float32(high - low) * values).astype(np.float32)

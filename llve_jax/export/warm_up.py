@@ -30,8 +30,9 @@ def requests(network: Trained, size: tuple[int, int]) -> list[tuple[str, Arrays]
     size: rows and columns of the frames.
   """
   traits = network.traits
+  low, high = traits.value_range
   shape = at_least(traits, (1, 1, *size))
-  clip = np.full((*shape, traits.channels), 0.1, np.float32)
+  clip = np.full((*shape, traits.channels), low + 0.1 * (high - low), np.float32)
   found: list[tuple[str, Arrays]] = [("serving_default", {"clip": clip})]
   if traits.streaming:
     for each in signatures.of(network, shape):  # of fixed size: `start` and `next`

@@ -21,6 +21,7 @@ class Traits:
       holds all it can depend on; half of it is the overlap that tiles need.
     whole_frame_only: the network uses statistics of the whole frame, so tiles change its result.
     input_kind: key of `CHANNELS`: "srgb" (gamma-encoded), "raw_rgb", "mosaic", "bayer", "xtrans".
+    value_range: the range of input values.
     scale: output pixels per input pixel along a side.
     frames: frames (odd) around an output frame, itself in the middle, that it can depend on; 1 is
       a network that looks at one frame at a time. Means nothing where `streaming` is true.
@@ -41,6 +42,7 @@ class Traits:
   receptive_field: int
   whole_frame_only: bool = False
   input_kind: str = "srgb"
+  value_range: tuple[float, float] = (0.0, 1.0)
   scale: int = 1
   frames: int = 1
   streaming: bool = False

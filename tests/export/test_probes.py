@@ -23,13 +23,13 @@ def test_a_scene_is_of_8_bits_and_moves():
 
 
 @pytest.mark.parametrize("kind", ["bayer", "xtrans", "raw_rgb"])
-def test_channels_are_those_of_the_network(kind):
-  traits = Traits(stride=1, receptive_field=1, input_kind=kind)
+def test_channels_and_range_are_those_of_the_network(kind):
+  traits = Traits(stride=1, receptive_field=1, input_kind=kind, value_range=(-1.0, 1.0))
   tried = probes.open_sizes(traits, None, eight_bits=True)
   assert {probe.way for probe in tried} == {"serving_default"}
   for probe in tried:
     assert probe.given.shape[-1] == traits.channels
-    assert 0 <= probe.given.min() < 0.1
+    assert -1 <= probe.given.min() < -0.9
 
 
 def test_sizes_are_what_the_network_takes():

@@ -69,7 +69,10 @@ EVERY = [
   for name, forms in TINY.items()
   for index in range(len(forms))
 ]
-SIZES = ((1, 1, 33, 47), (2, 2, 3, 2), (1, 1, 1, 1))
+# A network is traced anew for every size, which is what these tests take their time for: they share
+# one, odd and of more frames than a window.
+USUAL = (2, 5, 17, 23)
+SIZES = (USUAL, (2, 2, 3, 2), (1, 1, 1, 1))
 
 
 def test_every_network_is_tested():
@@ -77,19 +80,26 @@ def test_every_network_is_tested():
 
 
 def clips(traits: Traits, *size: int, seed: int = 0) -> np.ndarray:
-  """A random clip [b, t, h, w, c], or larger where the network needs more."""
+  """A random clip [b, t, h, w, c], or larger where the network needs more.
+
+  One of the usual size has a frame in the middle with all that can see it on both sides.
+  """
   batch, time, height, width = size
-  time = max(time, traits.least_frames)
+  time = max(time, traits.least_frames, middle_of(traits) * 2 + 1 if size == USUAL else 0)
   height, width = (max(side, traits.least_side) for side in (height, width))
   shape = (batch, time, height, width, traits.channels)
   return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def middle_of(traits: Traits) -> int:
+  return max(traits.least_frames, traits.frames // 2 + 1)
 
 
 @functools.cache
 def network(name: str, index: int) -> tuple[nn.Module, Any, Callable[[Any, Any], jax.Array]]:
   """The module, variables that all differ from their defaults, and how to apply it."""
   module = models.build(name, **TINY[name][index])
-  shapes = jax.eval_shape(module.init, jax.random.key(1), clips(module.traits, 2, 2, 24, 40))
+  shapes = jax.eval_shape(module.init, jax.random.key(1), clips(module.traits, 1, 1, 8, 8))
   random = np.random.default_rng(1)
 
   def leaf(path: Any, shape: Any) -> np.ndarray:
@@ -120,39 +130,54 @@ def test_any_size_keeps_its_shape(name, index, size):
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_a_clip_does_not_see_another_of_its_batch(name, index):
   module, variables, apply = network(name, index)
-  clip = clips(module.traits, 2, 2, 24, 40)
+  clip = clips(module.traits, *USUAL)
   other = clip.copy()
-  other[1] = clips(module.traits, 1, 2, 24, 40, seed=1)[0]
+  other[1] = clips(module.traits, *USUAL, seed=1)[1]
   before, after = apply(variables, clip), apply(variables, other)
   np.testing.assert_array_equal(after[0], before[0])
   assert np.abs(after[1] - before[1]).max() > 1e-3
 
 
-def in_view(module: nn.Module, apply: Callable[[Any, Any], Any], frame: np.ndarray) -> Any:
-  """`apply`, for parts of clips whose whole frames are `frame` [1, t, h, w, c]."""
+@functools.cache
+def in_view(name: str, index: int) -> Callable[[Any, np.ndarray, np.ndarray], jax.Array]:
+  """How to apply a network to parts of clips, given their whole frames [1, t, h, w, c]."""
+  module, _, apply = network(name, index)
   if not module.traits.context:
-    return apply
-  view = np.asarray(thumbnail(jnp.asarray(frame), module.traits.context))
+    return lambda v, x, frame: apply(v, x)
   seen = jax.jit(lambda v, x, c: module.apply(v, x, context=c)["clip"])
-  return lambda v, x: seen(v, x, np.broadcast_to(view, (len(x), *view.shape[1:])))
+
+  def applied(v: Any, x: np.ndarray, frame: np.ndarray) -> jax.Array:
+    view = np.asarray(thumbnail(jnp.asarray(frame), module.traits.context))
+    return seen(v, x, np.broadcast_to(view, (len(x), *view.shape[1:])))
+
+  return applied
+
+
+def wide(traits: Traits) -> tuple[int, int]:
+  """The batch and the side of clips in whose middle no border is seen.
+
+  There is room for a whole cell of the coarsest grid and a bit, and for a clip per place in it.
+  """
+  stride, margin = traits.stride, traits.receptive_field // 2
+  return max(stride, 3), -(-(2 * margin + stride + 8) // stride) * stride
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_the_receptive_field_is_true_and_tight(name, index):
   """A pixel that is no number makes no number of every output that can depend on it."""
-  module, variables, apply = network(name, index)
+  module, variables, _ = network(name, index)
   traits = module.traits
   if traits.whole_frame_only:
     pytest.skip("sees the whole frame")
-  side = -(-(2 * traits.receptive_field + 4) // traits.stride) * traits.stride
+  batch, side = wide(traits)
   start = side // 2 // traits.stride * traits.stride
-  clip = np.full_like(clips(traits, traits.stride, 1, side, side), 0.5)
-  apply = in_view(module, apply, clip[:1])
+  clip = np.full_like(clips(traits, batch, 1, side, side), 0.5)
+  frame = clip[:1].copy()
   for phase in range(traits.stride):  # where the pixel lies in its cell of the coarsest grid
     clip[phase, :, start + phase, start + phase] = np.nan
-  reached = np.isnan(apply(variables, clip)).any((1, -1))
+  reached = np.isnan(in_view(name, index)(variables, clip, frame)).any((1, -1))
   reach = 0
-  for phase, plane in enumerate(reached):
+  for phase, plane in enumerate(reached[: traits.stride]):
     for axis in (0, 1):
       places = np.flatnonzero(plane.any(axis)) // traits.scale
       assert places[0] > 0, "reaches the border, so the true reach is unknown"
@@ -163,36 +188,38 @@ def test_the_receptive_field_is_true_and_tight(name, index):
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_the_output_moves_with_the_input_in_steps_of_the_stride(name, index):
-  module, variables, apply = network(name, index)
+  module, variables, _ = network(name, index)
   traits = module.traits
   if traits.whole_frame_only:
     pytest.skip("sees the whole frame")
   margin, stride, scale = traits.receptive_field // 2, traits.stride, traits.scale
-  side = -(-(2 * margin + stride + 8) // stride) * stride
+  batch, side = wide(traits)
   big = clips(traits, 1, 1, side + stride, side + stride)
-  apply = in_view(module, apply, big)
+  shifts = (0, stride, 1)
+  parts = [big[0, :, shift : side + shift, shift : side + shift] for shift in shifts]
+  out = np.asarray(in_view(name, index)(variables, np.stack(parts + parts[:1] * (batch - 3)), big))
 
-  def interior(shift: int) -> np.ndarray:
-    out = apply(variables, big[:, :, shift : side + shift, shift : side + shift])
+  def interior(index: int) -> np.ndarray:
     # Pixels of `big` that every shift up to the stride keeps away from the border.
-    inner = slice((margin + stride - shift) * scale, (side - margin - shift) * scale)
-    return np.asarray(out)[:, :, inner, inner]
+    first = margin + stride - shifts[index]
+    inner = slice(first * scale, (side - margin - shifts[index]) * scale)
+    return out[index, :, inner, inner]
 
   reference = interior(0)
   assert reference.size
-  np.testing.assert_allclose(interior(stride), reference, atol=1e-5)
+  np.testing.assert_allclose(interior(1), reference, atol=1e-5)
   if stride > 1:
-    assert np.abs(interior(1) - reference).max() > 1e-4, "a smaller stride would do"
+    assert np.abs(interior(2) - reference).max() > 1e-4, "a smaller stride would do"
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_time_reaches_as_far_as_the_network_says(name, index):
   module, variables, apply = network(name, index)
   traits = module.traits
-  middle = max(traits.least_frames, traits.frames // 2 + 1)
-  clip = clips(traits, 1, 2 * middle + 1, 16, 16)
+  middle = middle_of(traits)
+  clip = clips(traits, *USUAL)
   other = clip.copy()
-  other[0, middle] = 1 - other[0, middle]
+  other[:, middle] = 1 - other[:, middle]
   before, after = (np.asarray(apply(variables, each)) for each in (clip, other))
   moved = np.flatnonzero(np.abs(after - before).max((0, 2, 3, 4)) > 0) - middle
   if traits.streaming:
@@ -208,7 +235,7 @@ def test_a_video_streams_through_in_parts(name, index):
   module, variables, apply = network(name, index)
   if not module.traits.streaming:
     pytest.skip("does not stream")
-  clip = clips(module.traits, 2, 5, 17, 24)
+  clip = clips(module.traits, *USUAL)
   step = jax.jit(lambda v, x, carry: module.apply(v, x, carry=carry))
   whole = apply(variables, clip)
   parts, carry = [], None
@@ -216,7 +243,7 @@ def test_a_video_streams_through_in_parts(name, index):
     result = step(variables, part, carry)
     parts.append(result["clip"])
     carry = result["carry"]
-  np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+  np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
@@ -225,7 +252,7 @@ def test_a_single_frame_is_no_loop(name, index):
   if not module.traits.streaming:
     pytest.skip("does not stream")
   one, two = (
-    apply.lower(variables, clips(module.traits, 1, time, 16, 16)).as_text() for time in (1, 2)
+    apply.lower(variables, clips(module.traits, *size)).as_text() for size in SIZES[:0:-1]
   )
   assert "stablehlo.while" not in one
   assert "stablehlo.while" in two
@@ -236,7 +263,7 @@ def test_without_a_view_the_clip_is_the_whole_frame(name, index):
   module, variables, apply = network(name, index)
   if not module.traits.context:
     pytest.skip("takes no view of the whole frame")
-  clip = clips(module.traits, 2, 2, 24, 40)
+  clip = clips(module.traits, *USUAL)
   view = thumbnail(jnp.asarray(clip), module.traits.context)
   seen = jax.jit(lambda v, x, c: module.apply(v, x, context=c)["clip"])
   np.testing.assert_allclose(seen(variables, clip, view), apply(variables, clip), atol=1e-5)
@@ -275,7 +302,8 @@ def test_exports_with_symbolic_sizes(name, index):
 
 
 @functools.cache
-def loss_and_gradients(name: str, index: int, *, remat: bool = False) -> tuple[jax.Array, Any]:
+def loss_and_gradients(name: str, index: int, *, remat: bool = False) -> tuple[jax.Array, Any, int]:
+  """And the number of convolutions that it takes."""
   module, variables, _ = network(name, index)
   module = module.clone(remat=True) if remat else module
   # A memory does nothing for the first frame.
@@ -289,12 +317,14 @@ def loss_and_gradients(name: str, index: int, *, remat: bool = False) -> tuple[j
     scale = module.traits.scale
     return jnp.mean((result["clip"][:, :, ::scale, ::scale] - target) ** 2)
 
-  return jax.jit(jax.value_and_grad(loss))(variables["params"])
+  traced = jax.jit(jax.value_and_grad(loss)).trace(variables["params"])
+  convolutions = str(traced.jaxpr).count("conv_general_dilated[")
+  return *traced.lower().compile()(variables["params"]), convolutions
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
 def test_gradients_are_finite_and_reach_every_parameter(name, index):
-  _, gradients = loss_and_gradients(name, index)
+  _, gradients, _ = loss_and_gradients(name, index)
   for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
     assert np.isfinite(gradient).all(), path
     assert np.abs(gradient).max() > 0, path
@@ -305,7 +335,8 @@ def test_bfloat16_computes_near_float32_with_float32_parameters(name, index):
   module, variables, apply = network(name, index)
   # By name, as configurations have it, and by type.
   coarse = module.clone(dtype="bfloat16" if index == 0 else jnp.bfloat16)
-  clip = clips(module.traits, 1, 1, 24, 40)
+  # Rounding moves places of max-unpooling, of which this size has none.
+  clip = clips(module.traits, *((1, 1, 24, 40) if module.traits.discontinuous else USUAL))
   shapes = jax.eval_shape(coarse.init, jax.random.key(0), clip)
   assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
   found = jax.jit(lambda v, x: coarse.apply(v, x)["clip"])(variables, clip)
@@ -324,19 +355,10 @@ def test_recomputing_stages_changes_nothing_but_memory(name, index):
   fresh = jax.eval_shape(again.init, jax.random.key(0), clips(module.traits, 1, 1, 8, 8))
   assert jax.tree.structure(fresh) == jax.tree.structure(variables), "weights would not load"
 
-  loss, gradients = loss_and_gradients(name, index)
-  loss_again, gradients_again = loss_and_gradients(name, index, remat=True)
+  loss, gradients, convolutions = loss_and_gradients(name, index)
+  loss_again, gradients_again, convolutions_again = loss_and_gradients(name, index, remat=True)
   np.testing.assert_allclose(loss_again, loss, rtol=1e-6)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), gradients_again, gradients
   )
-
-  def convolutions(module: nn.Module) -> int:
-    def total(params):
-      return module.apply({**variables, "params": params}, clips(module.traits, 1, 1, 8, 8))[
-        "clip"
-      ].sum()
-
-    return str(jax.make_jaxpr(jax.grad(total))(variables["params"])).count("conv_general_dilated[")
-
-  assert convolutions(again) > convolutions(module), "nothing is recomputed"
+  assert convolutions_again > convolutions, "nothing is recomputed"
