@@ -218,14 +218,14 @@ def measure(
 
 def _through(probe: Probe, run: Callable[[np.ndarray], np.ndarray], traits: Traits) -> np.ndarray:
   """What the network makes of a probe, whichever way it goes through the export."""
+  low, high = (np.float32(bound) for bound in traits.value_range)
   if probe.way == planes.WAY:
-    low, high = (np.float32(bound) for bound in traits.value_range)
     clip = low + (high - low) * planes.clip_of(probe.given)
     return np.asarray(planes.planes_of(planes.frame_of(run(clip), traits)))
   if probe.way in ("serving_default", "next"):
     return run(probe.given)
   axis = 0 if probe.way == "frames" else 1
-  clip = np.expand_dims(to_unit(probe.given), axis)
+  clip = np.expand_dims(low + (high - low) * to_unit(probe.given), axis)
   return np.asarray(to_8_bit(run(clip).squeeze(axis)))
 
 

@@ -123,6 +123,17 @@ def gain() -> Trained:
   return Trained("gain", {}, Gain(), Gain().init(jax.random.key(0), clip), {})
 
 
+class SignedGain(Gain):
+  """The same for values from -1 to 1."""
+
+  traits = Traits(stride=1, receptive_field=1, value_range=(-1.0, 1.0))
+
+
+@pytest.fixture(scope="session")
+def signed_gain(gain) -> Trained:
+  return dataclasses.replace(gain, module=SignedGain())
+
+
 GAIN_SIZES = ((1, 1, 3, 5), (2, 3, 4, 1))
 
 

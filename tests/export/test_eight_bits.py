@@ -36,6 +36,13 @@ def test_frames_are_those_of_the_network(signatures, network):
   near(found, to_8_bit(run(network, to_unit(frames)[None])[0]))
 
 
+def test_eight_bits_are_brought_to_the_range_of_the_network(signed_gain):
+  frames = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+  found = eight_bits.functions(signed_gain.traits, lambda clip: {"clip": clip})
+  bright = found["frames"](tf.constant(frames))["frames"].numpy()
+  np.testing.assert_allclose(bright, np.clip(2.0 * frames - 255, 0, 255), atol=1)
+
+
 def test_pictures_of_a_request_may_differ_in_size_and_kind(signatures, network):
   png, jpeg = dark(17, 22), dark(8, 40)
   contents = [

@@ -8,6 +8,7 @@ from llve_jax.errors import UserError
 from llve_jax.export import parity
 from llve_jax.export.parity import Parity, Trial
 from llve_jax.export.probes import Probe
+from llve_jax.ops.frames import to_unit
 from tests.export.conftest import GAIN_SIZES, gain_probes, run
 
 
@@ -69,6 +70,16 @@ def test_rounding_is_a_unit_in_the_last_place(tmp_path, gain, numpy_format):
 
 def trial(largest: float, name: str = "it", psnr: float = 0.0, eight_bits: bool = False) -> Trial:
   return Trial(name, largest, largest, psnr, eight_bits)
+
+
+@pytest.mark.parametrize(("way", "size"), [("planes", (1, 3, 4, 5)), ("frames", (2, 4, 5, 3))])
+def test_the_network_gets_what_files_hold_in_its_own_range(signed_gain, way, size):
+  codes = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+  given = to_unit(codes) if way == "planes" else codes
+  found = parity._through(
+    Probe(way, given), lambda clip: run(signed_gain, clip), signed_gain.traits
+  )
+  np.testing.assert_allclose(to_unit(found), np.clip(2 * (2 * to_unit(codes) - 1), 0, 1), atol=2e-3)
 
 
 def test_what_rounding_alone_reaches_is_allowed():

@@ -35,6 +35,13 @@ def test_the_program_looks_back_as_far_as_it_is_asked_to(trail):
   np.testing.assert_allclose(found, planes.planes_of(whole[:, -1]), atol=1e-6)
 
 
+def test_planes_are_brought_to_the_range_of_the_network(signed_gain):
+  given = np.random.default_rng(0).random((1, 3, 4, 5), dtype=np.float32)
+  signature = planes.signature(signed_gain, 1, (4, 5))
+  found = jax.jit(signature.apply)(signed_gain.variables, {"frame": given})["frame"]
+  np.testing.assert_allclose(found, np.clip(2 * (2 * given - 1), 0, 1), atol=1e-6)
+
+
 def test_sizes_are_fixed_or_as_the_network_asks(gain):
   fixed = planes.signature(gain, 1, (6, 8))
   assert fixed.inputs["frame"].shape == fixed.outputs["frame"].shape == (1, 3, 6, 8)
