@@ -89,3 +89,11 @@ def test_no_server_is_noted_once(capfd: pytest.CaptureFixture[str]) -> None:
   assert error.count("does not tell of maintenance") == 1
   with pytest.raises(OSError, match="refused"):
     maintenance.notice(url)
+
+
+def test_no_proxy_is_asked(server: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+  for name in ("no_proxy", "NO_PROXY"):
+    monkeypatch.delenv(name, raising=False)
+  monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+  assert maintenance.notice(server.url) == ""
+  assert server.asked == 2

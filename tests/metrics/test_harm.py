@@ -88,6 +88,15 @@ def test_pillars_are_bars_too():
   assert harm.letterbox(frames).sum() == 30 * 7
 
 
+def test_hues_turn_the_shorter_way_round():
+  before, after = _grey(128), _grey(128)
+  before[:], after[:] = (124, 130, 125), (104, 132, 140)  # beside green, on either side of it
+  labs = [skimage.color.rgb2lab(each[0, :1, :1] / 255)[0, 0, 1:] for each in (before, after)]
+  cosine = labs[0] @ labs[1] / np.prod(np.linalg.norm(labs, axis=1))
+  assert labs[0][1] > 0 > labs[1][1]
+  assert harm.grey_shift(before, after)[1] == pytest.approx(np.degrees(np.arccos(cosine)), abs=2)
+
+
 def test_white_and_black_are_no_greys():
   before = _grey(128)
   before[0, :3], before[0, 3:5] = 255, 4

@@ -47,7 +47,9 @@ def test_rates_count_wins_whichever_side_they_stood_on(tmp_path: Path):
 
 def test_pairs_of_two_studies_may_have_the_same_name(tmp_path: Path):
   file = write(tmp_path / "a.csv", LINE, LINE.replace("s,", "t,", 1))
-  assert [vote.study for vote in votes.read([file])] == ["s", "t"]
+  found = votes.read([file])
+  assert [vote.study for vote in found] == ["s", "t"]
+  assert "2 votes, 2 voter(s)" in votes.table(found)
 
 
 def test_several_people_and_three_methods(tmp_path: Path):
