@@ -75,41 +75,61 @@ def batch_shapes(run: Run) -> dict[str, jax.ShapeDtypeStruct]:
   }
 
 
-def program_of(config: ConfigDict) -> str:
-  """What of a configuration the program of a step depends on: no rates, no weights of losses."""
+def networks_of(config: ConfigDict) -> dict[str, Any]:
+  """What of a configuration its first state depends on."""
   optimizer = config.optimizer
-  parts = {
+  return {
     "model": [config.model.name, config.model.dtype, config.model.kwargs],
-    "step": config.step,
     "critics": {name: [each.name, each.kwargs] for name, each in config.critics.items()},
-    "phases": {
-      name: [key for key in phase.loss if phase.loss[key]] for name, phase in phases(config)
-    },
     "optimizer": [optimizer.coupled_decay, optimizer.clip_norm > 0],
+  }
+
+
+def program_of(config: ConfigDict, loss: ConfigDict) -> str:
+  """What the program of a phase's step depends on: no rates, no weights of losses."""
+  parts = {
+    **networks_of(config),
+    "step": config.step,
+    "loss": [key for key in loss if loss[key]],
     "shape": {key: config.data[key] for key in ("frames", "crop", "crop_width")},
   }
   return ConfigDict(parts).to_json_best_effort(sort_keys=True)
 
 
-def phases(config: ConfigDict) -> list[tuple[str, ConfigDict]]:
-  return list(config.phases.items())
-
-
 TRACED: set[str] = set()
+STATES: dict[str, State] = {}
 
 
-@pytest.mark.parametrize(("name", "variant"), every_variant())
+def state_shapes(run: Run) -> State:
+  """Of the first state, traced once for all that have its networks: not for each size of crops."""
+  memory = [sorted(objective.memory) for objective in run.objectives]
+  parts = {**networks_of(run.config), "memory": memory}
+  key = ConfigDict(parts).to_json_best_effort(sort_keys=True)
+  if key not in STATES:
+    STATES[key] = jax.eval_shape(run.init)
+  return dataclasses.replace(STATES[key], frozen=run.frozen)
+
+
+def assert_is_a_step(before: State, after: State, scalars: dict[str, Any]) -> None:
+  assert jax.tree.structure(after) == jax.tree.structure(before)
+  assert {"loss", "gradient_norm"} <= scalars.keys()
+
+
+@pytest.mark.parametrize(
+  ("name", "variant"), [each for each in every_variant() if each[1] != "smoke"]
+)
 def test_every_variant_builds_and_every_phase_traces(name: str, variant: str) -> None:
+  """But for smoke runs, which take real steps below."""
   run = Run(config_of(name, variant))
-  if (program := program_of(run.config)) in TRACED:
-    return  # it differs from another one in its data or its length
-  TRACED.add(program)
-  state = dataclasses.replace(jax.eval_shape(run.init), frozen=run.frozen)
-  assert parameter_count(state.generator.params) > 0
-  for step in run.step_functions:
-    after, scalars = jax.eval_shape(step, state, batch_shapes(run))
-    assert jax.tree.structure(after) == jax.tree.structure(state)
-    assert {"loss", "gradient_norm"} <= scalars.keys()
+  state = None
+  for phase, step in zip(run.phases, run.step_functions, strict=True):
+    if (program := program_of(run.config, phase.loss)) in TRACED:
+      continue  # it differs from another one in its data or its length
+    TRACED.add(program)
+    state = state or state_shapes(run)
+    assert_is_a_step(state, *jax.eval_shape(step, state, batch_shapes(run)))
+  if not variant and name in PARAMETERS:
+    assert parameter_count((state or state_shapes(run)).generator.params) == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -127,16 +147,18 @@ def test_every_configuration_has_the_sizes_and_says_how_to_run_it(name: str) -> 
   assert (pod.model.dtype, pod.data.batch) == ("bfloat16", 256)
 
 
-def smoke_steps(run: Run, steps: int = 2) -> tuple[State, list[dict[str, Any]]]:
+def smoke_steps(run: Run, state: State, steps: int = 2) -> tuple[State, list[dict[str, Any]]]:
   """Real steps on random clips, each phase in turn."""
   rng = np.random.default_rng(0)
   batch = {name: rng.random(part.shape, np.float32) for name, part in batch_shapes(run).items()}
-  state = dataclasses.replace(jax.jit(run.init)(), frozen=run.frozen)
+  state = dataclasses.replace(state, frozen=run.frozen)
   found = []
   for function in run.step_functions:
     step = jax.jit(function)
     for _ in range(steps):
-      state, scalars = step(state, batch)
+      before = state
+      state, scalars = step(before, batch)
+      assert_is_a_step(before, state, scalars)
       found.append(jax.device_get(scalars))
   return state, found
 
@@ -149,7 +171,8 @@ def test_a_smoke_run_is_finite_and_every_gradient_reaches_every_parameter(name: 
     learner.weight_decay = 0.0
   run = Run(config)
   before = jax.jit(run.init)()
-  after, found = smoke_steps(run)
+  assert parameter_count(before.generator.params) > 0
+  after, found = smoke_steps(run, before)
   for scalars in found:
     assert all(np.all(np.isfinite(value)) for value in scalars.values()), scalars
   networks = [{"generator": state.generator, **state.critics} for state in (before, after)]
@@ -166,12 +189,6 @@ def unmoved(before: Any, after: Any) -> set[str]:
     for (path, old), new in pairs
     if np.array_equal(old, new)
   }
-
-
-@pytest.mark.parametrize("name", sorted(PARAMETERS))
-def test_full_sizes_are_the_published_ones(name: str) -> None:
-  state = jax.eval_shape(Run(config_of(name, "")).init)
-  assert parameter_count(state.generator.params) == PARAMETERS[name]
 
 
 def test_published_numbers_of_system_a() -> None:
@@ -328,7 +345,7 @@ def test_a_critic_has_a_rate_of_its_own() -> None:
   config.critics.critic.rate = 0.0
   run = Run(config)
   before = jax.jit(run.init)()
-  after, _ = smoke_steps(run, steps=1)
+  after, _ = smoke_steps(run, before, steps=1)
   jax.tree.map(
     np.testing.assert_array_equal, before.critics["critic"].params, after.critics["critic"].params
   )

@@ -96,7 +96,7 @@ def test_bad_flags_are_refused(arguments: tuple[str, ...], told: str) -> None:
 @pytest.mark.parametrize(
   ("name", "smaller", "slices"),
   [
-    ("zero_dce", {"features": 8, "iterations": 2}, ["v5e:2x4", "v5e:16x16"]),
+    ("zero_dce", {"features": 2, "iterations": 1}, ["v5e:2x4", "v5e:16x16"]),
     ("sci", {}, ["v5e:16x16"]),
   ],
 )
@@ -107,7 +107,7 @@ def test_real_plans_of_pods(
   file = tmp_path / "plan.json"
   done = command(
     f"--config={CONFIGS}/{name}.py:pod",
-    "--config.data.crop=32",  # a fraction of the compiler's time
+    "--config.data.crop=16",  # a fraction of the compiler's time
     *(f"--config.model.kwargs.{name}={value}" for name, value in smaller.items()),
     f"--topology={','.join(slices)}",
     f"--json={file}",

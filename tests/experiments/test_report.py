@@ -1,5 +1,6 @@
 """The command: which page is written, and what it refuses."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -7,22 +8,20 @@ from pathlib import Path
 import pytest
 
 from llve_jax import models
+from tests import commands
 
-REPOSITORY = Path(__file__).parents[2]
+command = functools.partial(commands.run, "experiments.report")
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-  return subprocess.run(
-    [sys.executable, "-m", "experiments.report", *arguments],
-    cwd=REPOSITORY,
+def test_models_prints_every_network():
+  # It uses a device.
+  done = subprocess.run(
+    [sys.executable, "-m", "experiments.report", "--models"],
+    cwd=commands.ROOT,
     capture_output=True,
     text=True,
     check=False,
   )
-
-
-def test_models_prints_every_network():
-  done = command("--models")
   assert done.returncode == 0, done.stderr
   for name in models.MODELS:
     assert f"| `{name}` |" in done.stdout

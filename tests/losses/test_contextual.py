@@ -199,15 +199,15 @@ def test_small_shifts_cost_little_but_not_in_the_released_form():
 
 
 @pytest.mark.parametrize("loss", [cobi, cx, cobi_released])
-@pytest.mark.parametrize("fill", [0.0, 1.0, 37.7])
-def test_flat_and_empty_maps_have_finite_gradients(loss, fill):
-  flat = jnp.full((1, 6, 6, 4), fill)
+def test_flat_and_empty_maps_have_finite_gradients(loss):
   textured = jnp.asarray(maps(22, (1, 6, 6, 4)))
   call = jax.jit(jax.value_and_grad(lambda p, t: loss(p, t)[0], argnums=(0, 1)))
-  for pred, target in ((flat, flat), (flat, textured), (textured, flat)):
-    value, gradient = call(pred, target)
-    assert np.isfinite(value)
-    assert all(np.isfinite(g).all() for g in gradient)
+  for fill in (0.0, 1.0, 37.7):
+    flat = jnp.full((1, 6, 6, 4), fill)
+    for pred, target in ((flat, flat), (flat, textured), (textured, flat)):
+      value, gradient = call(pred, target)
+      assert np.isfinite(value), fill
+      assert all(np.isfinite(g).all() for g in gradient), fill
 
 
 def test_flat_map_is_at_no_distance_from_itself():
