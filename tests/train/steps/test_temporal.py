@@ -17,17 +17,18 @@ from llve_jax.models.contract import Traits
 from llve_jax.ops.flow import random_flow
 from llve_jax.train import mesh
 from llve_jax.train.objective import make_objective
-from llve_jax.train.state import Learner, State, init_state
+from llve_jax.train.state import Learner, State
 from llve_jax.train.steps import supervised, temporal
+from tests.train.steps.tiny import first_state
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 RATE = 0.1
 SGD = optax.sgd(RATE)
 RECURRENT = models.build(
-  "recurrent_unet", widths=(4, 4), blocks=(1, 1), decoder_blocks=(1,), reach=1
+  "recurrent_unet", widths=(4, 4), blocks=(0, 1), decoder_blocks=(0,), reach=1
 )
-FRAMES = models.build("turntable_unet", widths=(4,), bottleneck=4, cardinality=2)
+FRAMES = models.build("turntable_unet", widths=(4,), bottleneck=4, resnext=False)
 BATCH = {
   "low": 0.2 * jax.random.uniform(jax.random.key(1), (2, 6, 16, 16, 3)),
   "high": jax.random.uniform(jax.random.key(2), (2, 6, 16, 16, 3)),
@@ -73,7 +74,7 @@ class Pointwise(nn.Module):
 
 
 def fresh(module: Any, optimizer: Any = SGD, channels: int = 3) -> State:
-  return init_state(Learner(module, optimizer, (1, 2, 16, 16, channels)), seed=0)
+  return first_state(Learner(module, optimizer, (1, 2, 16, 16, channels)))
 
 
 def run(module: Any, losses: Any, batch: Any = None, **options: Any) -> tuple[State, Any]:
@@ -140,7 +141,7 @@ LOSSES = {"l1": 1.0, "brightness_flicker": 0.3, "frame_difference": 0.7, "region
 @pytest.mark.parametrize("module", [RECURRENT, Remember()], ids=["unet", "toy"])
 def test_one_chunk_is_a_supervised_step(module: Any) -> None:
   objective = make_objective(LOSSES)
-  state = init_state(Learner(module, SGD, (1, 2, 16, 16, 3)), seed=0, memory=objective.memory)
+  state = first_state(Learner(module, SGD, (1, 2, 16, 16, 3)), memory=objective.memory)
   results = [
     jax.jit(step)(state, BATCH)
     for step in (
