@@ -17,7 +17,7 @@ from llve_jax.losses.self_feature import vgg16_self_feature, vgg16_self_feature_
 from llve_jax.train import mesh
 from llve_jax.train.state import Learner, State, Step
 from llve_jax.train.steps import unpaired_gan
-from tests.train.steps.tiny import first_state
+from tests.train.steps.tiny import distance, first_state
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -92,11 +92,6 @@ def make(frozen: Any = (), **kwargs: Any) -> tuple[Step, State]:
     frozen=frozen,
   )
   return jax.jit(step), state
-
-
-def distance(first: Any, second: Any) -> float:
-  pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
-  return max(float(jnp.max(jnp.abs(a - b))) for a, b in pairs)
 
 
 def params_of(critic: Any) -> tuple[np.ndarray, float]:
