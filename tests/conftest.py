@@ -24,6 +24,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault(
   "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "llve_jax_compilation_cache")
 )
+# Where in our code an operation stands is looked up for each one that is lowered, and never read.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 # Many containers forbid Python to keep what it has compiled: then every command that a test starts

@@ -14,9 +14,9 @@ from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train import mesh
 from llve_jax.train.objective import make_objective
-from llve_jax.train.state import Learner, State, Step, init_state
+from llve_jax.train.state import Learner, State, Step
 from llve_jax.train.steps import paired_gan, supervised
-from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
+from tests.train.steps.tiny import BATCH, GENERATOR, distance, first_state, fresh
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -32,9 +32,8 @@ def gan_step(critic: Any, **kwargs: Any) -> Step:
 
 def gan_state(critic: Any) -> State:
   adam = optax.adam(1e-2)
-  return init_state(
+  return first_state(
     Learner(GENERATOR, adam, (1, 1, 16, 16, 3)),
-    seed=0,
     critics={"critic": Learner(critic, adam, (1, 16, 16, 3))},
   )
 
@@ -109,7 +108,7 @@ def test_both_descend_by_gradients_written_by_hand(kind: str, updates: int) -> N
   )
   shape = BATCH["low"].shape
   critics = {"critic": Learner(Dot(), sgd, (1, *shape[2:]))}
-  state = init_state(Learner(Gain(), sgd, shape), seed=0, critics=critics)
+  state = first_state(Learner(Gain(), sgd, shape), critics=critics)
   new, scalars = jax.jit(step)(dataclasses.replace(state, rate=jnp.float32(rate)), BATCH)
   low, high = (np.asarray(BATCH[side], np.float64) for side in ("low", "high"))
   pixels = shape[2] * shape[3]

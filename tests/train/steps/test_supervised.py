@@ -12,10 +12,10 @@ import pytest
 from llve_jax import models
 from llve_jax.errors import UserError
 from llve_jax.train.objective import make_objective
-from llve_jax.train.state import Learner, Trainable, init_state
+from llve_jax.train.state import Learner, Trainable
 from llve_jax.train.steps import supervised
 from llve_jax.train.update import gradient_of
-from tests.train.steps.tiny import BATCH, GENERATOR, distance, fresh
+from tests.train.steps.tiny import BATCH, GENERATOR, distance, first_state, fresh
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -76,7 +76,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch() -> None:
   """A network without batch norm: the mean of the parts' gradients is that of the batch."""
   module = models.build("zero_dce", features=4, iterations=2)
   sgd = optax.sgd(0.1)
-  start = init_state(Learner(module, sgd, (1, 1, 16, 16, 3)), seed=0)
+  start = first_state(Learner(module, sgd, (1, 1, 16, 16, 3)))
   results = [
     jax.jit(supervised.make_step(module, make_objective({"l2": 1.0}), sgd, accumulate=parts))(
       start, BATCH
@@ -161,7 +161,7 @@ def test_zero_reference_losses_need_no_target() -> None:
   adam = optax.adam(1e-2)
   objective = make_objective({"zero_dce": 1.0})
   step = jax.jit(supervised.make_step(module, objective, adam))
-  state = init_state(Learner(module, adam, (1, 1, 16, 16, 3)), seed=0)
+  state = first_state(Learner(module, adam, (1, 1, 16, 16, 3)))
   losses = []
   for _ in range(20):
     state, scalars = step(state, {"low": BATCH["low"]})

@@ -15,8 +15,9 @@ from llve_jax.errors import UserError
 from llve_jax.io.weights import VGG16_WIDTHS
 from llve_jax.losses.self_feature import vgg16_self_feature, vgg16_self_feature_released
 from llve_jax.train import mesh
-from llve_jax.train.state import Learner, State, Step, init_state
+from llve_jax.train.state import Learner, State, Step
 from llve_jax.train.steps import unpaired_gan
+from tests.train.steps.tiny import distance, first_state
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -85,18 +86,12 @@ def make(frozen: Any = (), **kwargs: Any) -> tuple[Step, State]:
   sgd = optax.sgd(1.0)
   kwargs = {"patches": 2, "patch_size": SIZE, "darken_probability": 0.0} | kwargs
   step = unpaired_gan.make_step(Gain(), kwargs.pop("critics", DOTS), sgd, both(sgd), **kwargs)
-  state = init_state(
+  state = first_state(
     Learner(Gain(), sgd, SHAPE),
-    seed=0,
     critics={name: Learner(critic, sgd, SHAPE[1:]) for name, critic in DOTS.items()},
     frozen=frozen,
   )
   return jax.jit(step), state
-
-
-def distance(first: Any, second: Any) -> float:
-  pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
-  return max(float(jnp.max(jnp.abs(a - b))) for a, b in pairs)
 
 
 def params_of(critic: Any) -> tuple[np.ndarray, float]:
@@ -260,7 +255,7 @@ def fresh() -> State:
     "global": Learner(JUDGES["global"], PLAIN["critic"], SHAPE[1:]),
     "local": Learner(JUDGES["local"], PLAIN["critic"], (1, SIZE, SIZE, 3)),
   }
-  return init_state(Learner(TINY, PLAIN["generator"], SHAPE), seed=0, critics=critics)
+  return first_state(Learner(TINY, PLAIN["generator"], SHAPE), critics=critics)
 
 
 def run(frozen: Any, devices: Any, steps: int) -> tuple[State, list[dict[str, float]]]:
@@ -344,9 +339,8 @@ def test_each_critic_follows_its_own_optimiser() -> None:
   sgd, still = optax.sgd(0.1), optax.sgd(0.0)
   optimizers = {"global": still, "local": sgd}
   step = unpaired_gan.make_step(Gain(), DOTS, sgd, optimizers, patch_size=SIZE, weights=ADVERSARIAL)
-  state = init_state(
+  state = first_state(
     Learner(Gain(), sgd, SHAPE),
-    seed=0,
     critics={name: Learner(critic, sgd, SHAPE[1:]) for name, critic in DOTS.items()},
   )
   new, _ = jax.jit(step)(state, BATCH)
