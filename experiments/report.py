@@ -34,7 +34,7 @@ from llve_jax.io.platform import without_tpu
 if TYPE_CHECKING:
   from llve_jax.data.clips import EvalClip
 
-_NIGHT_FRAMES = 200  # of each night clip that --shipped shows
+_NIGHT_FRAMES = 60  # of each night clip that --shipped shows
 _ACTIONS = ("workdir", "compare", "votes", "models", "shipped")
 
 
