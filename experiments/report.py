@@ -73,6 +73,26 @@ def output_folder(name: str | None) -> Path:
   return out
 
 
+def named_folders(folders: Sequence[str]) -> dict[str, Path]:
+  """Folders by their names; those that share one by the name of the folder above as well.
+
+  Raises:
+    UserError: two cannot be told apart by that either.
+  """
+  paths = [Path(folder) for folder in folders]
+  names = [path.absolute().name for path in paths]
+  found = {
+    name if names.count(name) == 1 else f"{path.absolute().parent.name}/{name}": path
+    for name, path in zip(names, paths, strict=True)
+  }
+  if len(found) < len(paths):
+    raise UserError(
+      f"--pairs={','.join(folders)}: two folders have the same name, in folders of the same name; "
+      "rename one of them"
+    )
+  return found
+
+
 def report_shipped(values: flags.FlagValues) -> Path:
   """What --shipped does; returns the page.
 
@@ -102,7 +122,7 @@ def report_shipped(values: flags.FlagValues) -> Path:
     for name, model in named.items()
   }  # fmt: skip
   out = output_folder(values.out)
-  folders = {Path(folder).name: Path(folder) for folder in values.pairs}
+  folders = named_folders(values.pairs)
   pairs: dict[str, Callable[[], Iterable[EvalClip]]] = {
     name: functools.partial(shipped.pairs, folder) for name, folder in folders.items()
   }

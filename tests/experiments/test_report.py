@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments import report
 from llve_jax import models
+from llve_jax.errors import UserError
 from tests import commands
 
 command = functools.partial(commands.run, "experiments.report")
@@ -55,3 +57,10 @@ def test_a_run_gets_a_page_and_needs_a_place_for_it(tmp_path: Path):
   without = command(f"--workdir={run}")
   assert without.returncode == 2
   assert "--out=DIR is needed" in without.stderr
+
+
+def test_folders_of_one_name_are_told_apart_by_the_folder_above():
+  both = report.named_folders(["/sets/indoor/val", "/sets/outdoor/val/", "/sets/mine"])
+  assert list(both) == ["indoor/val", "outdoor/val", "mine"]
+  with pytest.raises(UserError, match="two folders have the same name"):
+    report.named_folders(["/a/indoor/val", "/b/indoor/val"])
