@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -22,17 +21,18 @@ from llve_jax.data import sharding
 from llve_jax.job import hosts
 from llve_jax.train import mesh
 
-STEPS = 6
+STEPS = 20
 BATCH = 8
 HEIGHT = 30  # which two devices share, and four only with what is filled up
 
 
 def turntable() -> ConfigDict:
-  """Batch norm in the generator. Phases on several devices are those of test_fault_tolerance."""
-  config = turntable_gan.get_config("smoke,no_finetune")
+  """Batch norm in the generator, two phases."""
+  config = turntable_gan.get_config("smoke")
   config.model.kwargs.widths = config.critics.critic.kwargs.widths = (4,)
   for phase in config.phases.values():
     phase.loss.update(vgg16=0.0, cobi_vgg16=0.0, ssim=0.1)
+  config.phases.gan.until = 0.5
   return config
 
 
@@ -49,20 +49,12 @@ def mbllen_l1() -> ConfigDict:
   return config
 
 
-def recurrent() -> ConfigDict:
-  """Two parts of the clip, one after the other; the loss on structure is in `turntable`."""
-  config = recurrent_unet.get_config("smoke")
-  config.model.kwargs.update(blocks=(0, 1), decoder_blocks=(0,))
-  config.phases.all.loss.ssim = 0.0
-  return config
-
-
 CONFIGS: dict[str, Callable[[], ConfigDict]] = {
   "supervised": mbllen_l1,
   "paired_gan": turntable,
   "unpaired_gan": enlighten,
   "siamese": lambda: smid.get_config("smoke"),
-  "temporal": recurrent,
+  "temporal": lambda: recurrent_unet.get_config("smoke"),
 }
 
 
@@ -78,35 +70,17 @@ def made_up(shape: Sequence[int], scale: int, number: int) -> dict[str, np.ndarr
   return {"low": np.ascontiguousarray(0.2 * low), "high": high}
 
 
-def run_of(name: str, *, rows: int = 1, parameters: str = "replicated") -> Run:
-  """The run of a kind of step."""
+def losses(
+  name: str, devices: Sequence[jax.Device], *, rows: int = 1, parameters: str = "replicated"
+) -> list[dict[str, float]]:
+  """The scalars of every step."""
   config = CONFIGS[name]()
   config.train.steps = STEPS
   config.data.update(batch=BATCH, crop=HEIGHT, crop_width=24)
   config.mesh.update(rows=rows, parameters=parameters)
-  return Run(config)
-
-
-def losses(
-  name: str,
-  devices: Sequence[jax.Device],
-  *,
-  rows: int = 1,
-  parameters: str = "replicated",
-  begin: Any = None,
-) -> list[dict[str, float]]:
-  """The scalars of every step.
-
-  Args:
-    name: the kind of step.
-    devices: those of the mesh.
-    rows: parts that frames are split into.
-    parameters: how they are placed.
-    begin: the state to begin with, on the host; None: one made on the mesh.
-  """
-  run = run_of(name, rows=rows, parameters=parameters)
+  run = Run(config)
   on = mesh.make_mesh(devices, rows=rows)
-  shape = (BATCH, run.config.data.frames, *run.input_shape[2:])
+  shape = (BATCH, config.data.frames, *run.input_shape[2:])
   part, parts = mesh.share(on)
   own = slice(part * BATCH // parts, (part + 1) * BATCH // parts)
 
@@ -118,7 +92,7 @@ def losses(
   shapes = sharding.global_shapes(local(0), placement, parts=parts)
   programs = Programs(run, on, shapes, shape[2])
   fresh = dataclasses.replace(programs.placement, frozen=())
-  state = jax.device_put(begin, fresh) if begin else mesh.create_on(on, run.init, fresh)
+  state = mesh.create_on(on, run.init, fresh)
   frozen = jax.device_put(run.frozen, mesh.replicated(on))
   state = dataclasses.replace(state, frozen=frozen)
   found = []

@@ -3,13 +3,12 @@
 import functools
 import json
 import sys
-from typing import Any
 
 import jax
 import pytest
 
 from tests import processes
-from tests.parallel_run import CONFIGS, STEPS, losses, run_of
+from tests.parallel_run import CONFIGS, losses
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -21,22 +20,16 @@ FURTHER = {
 
 
 @functools.cache
-def begin(name: str) -> Any:
-  """The state that runs of this process begin with."""
-  return jax.device_get(jax.jit(run_of(name).init)())
-
-
-@functools.cache
 def on_one_device(name: str) -> list[dict[str, float]]:
   """What every other way has to give."""
-  return losses(name, jax.devices()[:1], begin=begin(name))
+  return losses(name, jax.devices()[:1])
 
 
 def largest_differences(
   found: list[dict[str, float]], expected: list[dict[str, float]]
 ) -> dict[str, float]:
   """Of every loss the largest relative difference in any step."""
-  assert len(found) == len(expected) == STEPS
+  assert len(found) == len(expected) == 20
   largest: dict[str, float] = {}
   for ours, theirs in zip(found, expected, strict=True):
     assert ours.keys() == theirs.keys()
@@ -65,18 +58,13 @@ def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
   for title, given in {**MESHES, **FURTHER.get(name, {})}.items():
     options = dict(given)
     devices = jax.devices()[: options.pop("devices")]
-    # Split parameters are made where they belong.
-    state = begin(name) if "parameters" not in options else None
-    assert_same(title, name, losses(name, devices, **options, begin=state), expected)
+    assert_same(title, name, losses(name, devices, **options), expected)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_processes_give_the_losses_of_one_device() -> None:
-  """Four devices each. Over eight rows both processes hold parts of the same clips.
-
-  They make the first state on their mesh.
-  """
+  """Four devices each. Over eight rows both processes hold parts of the same clips."""
   asked = [*CONFIGS, "supervised:8"]
   command = [sys.executable, "-m", "tests.parallel_run", *asked]
   first, second = processes.run(command, 2, devices=4, timeout=780)

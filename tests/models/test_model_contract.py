@@ -235,7 +235,7 @@ def test_a_video_streams_through_in_parts(name, index):
   module, variables, apply = network(name, index)
   if not module.traits.streaming:
     pytest.skip("does not stream")
-  clip = clips(module.traits, *USUAL)
+  clip = clips(module.traits, 2, 5, 17, 24)
   step = jax.jit(lambda v, x, carry: module.apply(v, x, carry=carry))
   whole = apply(variables, clip)
   parts, carry = [], None
@@ -243,7 +243,7 @@ def test_a_video_streams_through_in_parts(name, index):
     result = step(variables, part, carry)
     parts.append(result["clip"])
     carry = result["carry"]
-  np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-6, atol=1e-5)
+  np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "index"), EVERY)
