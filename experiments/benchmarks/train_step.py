@@ -6,9 +6,9 @@
 PyTorch may live in another environment than this one; without it, our times stand alone. Its
 networks (`torch_rivals`) have as many parameters as ours, which is checked, lie channels last, and
 run as written and compiled (`torch.compile`). All take turns, so that other load on the machine
-meets all of them; figures are medians. Speed is the faster one of PyTorch's times over ours: above
-1 we are faster. The step is that of Adam on the mean absolute error, in float32, and batch
-statistics move.
+meets all of them, and a turn's first call is not counted; figures are medians. Speed is the faster
+one of PyTorch's times over ours: above 1 we are faster. The step is that of Adam on the mean
+absolute error, in float32, and batch statistics move.
 """
 
 import dataclasses
@@ -166,7 +166,7 @@ def measure(
     network: a name that all of them know.
     shape: of the clips.
     rivals: by name; one called "compiled" compiles.
-    repeats: timed calls, each of which all make in turn.
+    repeats: timed calls, which all make in turn, an untimed one before each.
 
   Raises:
     AssertionError: a rival has another number of parameters.
@@ -186,8 +186,9 @@ def measure(
   for turn in range(repeats + 1):
     for kind in KINDS:
       for name, clock in clocks.items():
+        clock(kind)  # whoever has waited finds cold caches, in a virtual machine its memory taken
         seconds = clock(kind)
-        if turn:  # the first call compiles what is not yet
+        if turn:  # the first one compiles what is not yet
           taken[name][kind].append(seconds)
   return {
     name: {"compile": compiling[name]} | {kind: statistics.median(x) for kind, x in kinds.items()}
