@@ -18,8 +18,7 @@ run python -m tfds_builders.dark_clips.sample "$out/dark.mp4"
 run python -m llve_jax.enhance "$out/dark.mp4" "$out/night.mp4"
 
 say "Data: real clips, made dark ($(date +%T))"
-run tfds build tfds_builders/dark_clips --config=holdout_carphone --data_dir="$out/data" >"$out/build.log" 2>&1 ||
-  { tail -n 30 "$out/build.log" >&2; exit 1; }
+run python -m tfds_builders dark_clips --config=holdout_carphone --data_dir="$out/data"
 
 say "Train: a small network that remembers ($(date +%T))"
 run python -m experiments.train --config=experiments/configs/recurrent_unet.py:quick \

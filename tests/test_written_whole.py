@@ -128,7 +128,7 @@ ELSEWHERE = {
   "llve_jax/export/litert.py": "in the folder that `formats` renames",
   "llve_jax/export/fixed_size_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/onnx_file.py": "in a temporary folder",
-  "llve_jax/export/quiet.py": "/dev/null",
+  "llve_jax/io/silence.py": "/dev/null",
   "llve_jax/export/saved_model.py": "in the folder that `formats` renames",
   "llve_jax/export/saved_model_runner.py": "a process of its own, in a temporary folder",
   "llve_jax/export/stablehlo.py": "in the folder that `formats` renames",

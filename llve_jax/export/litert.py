@@ -18,8 +18,9 @@ from llve_jax.errors import UserError
 from llve_jax.export import saved_model, signatures
 from llve_jax.export.options import Options, check_fixed, real_frames
 from llve_jax.export.probes import Probe, fixed_size, scene
-from llve_jax.export.quiet import needs, quiet, silent
+from llve_jax.export.quiet import needs, quiet
 from llve_jax.export.signatures import Arrays, Signature
+from llve_jax.io.silence import silent
 from llve_jax.ops.frames import to_unit
 from llve_jax.zoo.trained import Trained
 

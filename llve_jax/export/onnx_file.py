@@ -16,8 +16,8 @@ from llve_jax.errors import UserError
 from llve_jax.export import litert, onnx_graph, planes, signatures
 from llve_jax.export.options import Options, check_fixed, real_frames, window
 from llve_jax.export.probes import Probe, fixed_size, open_sizes, streamed
-from llve_jax.export.quiet import silent
 from llve_jax.export.signatures import Signature
+from llve_jax.io.silence import silent
 from llve_jax.models.contract import Traits
 from llve_jax.zoo.trained import Trained
 

@@ -2,13 +2,12 @@
 
 import contextlib
 import importlib
-import os
-import sys
 from collections.abc import Iterator
 
 import absl.logging
 
 from llve_jax.errors import UserError
+from llve_jax.io.silence import silent
 
 
 @contextlib.contextmanager
@@ -27,21 +26,6 @@ def needs(what: str) -> Iterator[None]:
     raise UserError(
       f"{what} needs {error.name}, which is not installed; pip install 'llve_jax[export]'"
     ) from error
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-  """TensorFlow's libraries write on the standard error file itself, whatever their log level."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-  sys.stderr.flush()
-  kept = os.dup(2)
-  try:
-    with open(os.devnull, "w") as nothing:
-      os.dup2(nothing.fileno(), 2)
-    yield
-  finally:
-    os.dup2(kept, 2)
-    os.close(kept)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,9 @@ XLA's fast CPU kernels take images [n, h, w, c] and kernels [h, w, in, out]. Wha
 convolution's gradients is not in that form. Outside of loops a pass of the compiler brings it
 there; in the body of a loop (`lax.scan`) it does not, and the gradient takes twenty times as long.
 Here both gradients are written in that form. On any other device they are those of JAX.
+
+A convolution in groups is none of the fast kernels', in either direction: its gradient takes fifty
+times as long as that of one without. On a CPU it becomes one, with zeros where groups do not meet.
 """
 
 from collections.abc import Sequence
@@ -26,6 +29,7 @@ class _Window(NamedTuple):
   padding: tuple[tuple[int, int], ...]
   holes: tuple[int, ...]  # lhs_dilation
   spread: tuple[int, ...]  # rhs_dilation
+  groups: int = 1
 
 
 def convolve(
@@ -42,8 +46,8 @@ def convolve(
   """`lax.conv_general_dilated` with channels last: the same values, and gradients of any order.
 
   One to three axes of space. Arguments are those of JAX, so that
-  `flax.linen.Conv(conv_general_dilated=convolve)` takes it. What is grouped, has symbolic sides or
-  asks for anything in `others` is left to JAX with its own gradients. JAX refuses forward-mode
+  `flax.linen.Conv(conv_general_dilated=convolve)` takes it. What has symbolic sides or asks for
+  anything in `others` is left to JAX with its own gradients. JAX refuses forward-mode
   differentiation (`jax.jvp`) of functions with gradients of their own, such as this one.
 
   Args:
@@ -63,7 +67,7 @@ def convolve(
     numbers = lax.conv_dimension_numbers(images.shape, kernel.shape, dimension_numbers)
   asked = {name: value for name, value in others.items() if value is not None}
   holes, spread = (tuple(x or (1,) * space) for x in (lhs_dilation, rhs_dilation))
-  covered = numbers == _numbers(space) and feature_group_count == 1 and not asked
+  covered = numbers == _numbers(space) and not asked
   covered = covered and all(isinstance(size, int) for size in images.shape[1:-1])
   if not covered or (isinstance(padding, str) and max(holes) > 1):
     return lax.conv_general_dilated(
@@ -81,12 +85,19 @@ def convolve(
     reach = [far * (taps - 1) + 1 for far, taps in zip(spread, kernel.shape[:-2], strict=True)]
     padding = lax.padtype_to_pads(images.shape[1:-1], reach, window_strides, padding)
   pads = tuple((low, high) for low, high in padding)
-  return _convolve(_Window(tuple(window_strides), pads, holes, spread), images, kernel)
+  window = _Window(tuple(window_strides), pads, holes, spread, feature_group_count)
+  return _convolve(window, images, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _convolve(window: _Window, images: Images, kernel: Kernel) -> Array:
-  return _of_jax(window, images, kernel)
+  if window.groups == 1:
+    return _of_jax(window, images, kernel)
+
+  def whole(images: Images, kernel: Kernel) -> Array:
+    return _of_jax(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
+
+  return lax.platform_dependent(images, kernel, cpu=whole, default=partial(_of_jax, window))
 
 
 def _forward(window: _Window, images: Images, kernel: Kernel) -> tuple[Array, tuple[Array, Array]]:
@@ -117,8 +128,26 @@ def _backward(window: _Window, saved: tuple[Array, Array], slope: Array) -> tupl
 _convolve.defvjp(_forward, _backward)
 
 
+def _block_diagonal(kernel: Kernel, groups: int) -> Kernel:
+  """The kernel without groups that does the same: [*taps, ci / groups, co] to [*taps, ci, co]."""
+  *taps, inputs, outputs = kernel.shape
+  parts = kernel.reshape(*taps, inputs, groups, outputs // groups)
+  where = jnp.eye(groups, dtype=kernel.dtype)
+  return jnp.einsum("...igo,gj->...jigo", parts, where).reshape(*taps, groups * inputs, outputs)
+
+
+def _blocks(kernel: Kernel, groups: int) -> Kernel:
+  """What stands in the blocks of such a kernel: the transpose of `_block_diagonal`."""
+  *taps, inputs, outputs = kernel.shape
+  parts = kernel.reshape(*taps, groups, inputs // groups, groups, outputs // groups)
+  return jnp.einsum("...gigo->...igo", parts).reshape(*taps, inputs // groups, outputs)
+
+
 def _slope_of_images(window: _Window, images: Images, kernel: Kernel, slope: Array) -> Images:
   """The slope, spread by the strides, convolved with the kernel mirrored in space and channels."""
+  if window.groups > 1:
+    whole = _block_diagonal(kernel, window.groups)
+    return _slope_of_images(window._replace(groups=1), images, whole, slope)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     before = spread * (taps - 1) - low
@@ -132,6 +161,9 @@ def _slope_of_images(window: _Window, images: Images, kernel: Kernel, slope: Arr
 
 def _slope_of_kernel(window: _Window, images: Images, kernel: Kernel, slope: Array) -> Kernel:
   """Images convolved with the slope: channels take the place of images, and images of channels."""
+  if window.groups > 1:
+    whole = _block_diagonal(kernel, window.groups)
+    return _blocks(_slope_of_kernel(window._replace(groups=1), images, whole, slope), window.groups)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     length = holes * (size - 1) + 1
@@ -184,6 +216,7 @@ def _of_jax(window: _Window, images: Array, kernel: Array) -> Array:
     window.holes,
     window.spread,
     _numbers(images.ndim - 2),
+    window.groups,
   )
 
 

@@ -39,6 +39,13 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
   "in time": ((2, 9, 3), (3, 3, 4), {"window_strides": (2,)}),
   "in space and time": ((1, 4, 5, 6, 2), (3, 3, 3, 2, 3), {"window_strides": (1, 2, 1)}),
   "groups": ((2, 6, 5, 4), (3, 3, 2, 4), {"feature_group_count": 2}),
+  "groups, strides": (
+    (2, 7, 6, 6),
+    (3, 2, 2, 9),
+    {"feature_group_count": 3, "window_strides": (2, 1), "padding": ((1, 0), (2, 1))},
+  ),
+  "every channel a group": ((1, 6, 5, 4), (3, 3, 1, 8), {"feature_group_count": 4}),
+  "groups in time": ((2, 9, 4), (3, 2, 4), {"feature_group_count": 2, "rhs_dilation": (2,)}),
   "precision": ((2, 6, 5, 4), (3, 3, 4, 4), {"precision": lax.Precision.HIGHEST}),
 }
 
@@ -100,7 +107,7 @@ def test_values_and_gradients_of_both_orders_are_those_of_jax(name: str) -> None
     assert_near(derived(ours)(images, kernel), derived(reference)(images, kernel))
 
 
-@pytest.mark.parametrize("name", ["same", "stride", "in space and time"])
+@pytest.mark.parametrize("name", ["same", "stride", "in space and time", "groups, strides"])
 def test_bfloat16(name: str) -> None:
   images, kernel, ours, reference = prepared(name, jnp.bfloat16)
   assert_near(slopes(ours)(images, kernel), slopes(reference)(images, kernel), 0.02)
@@ -141,9 +148,9 @@ def test_loops_recomputed_and_not() -> None:
     assert_near(looped(ours, remat), looped(reference, remat))
 
 
-def programs(function: Any, platform: str) -> str:
+def programs(name: str, function: Any, platform: str) -> str:
   """What is compiled for a platform: the function, its gradients, and theirs."""
-  images, kernel = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in prepared("stride")[:2])
+  images, kernel = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in prepared(name)[:2])
   return str(export.export(slopes(function), platforms=[platform])(images, kernel).mlir_module())
 
 
@@ -152,21 +159,24 @@ def convolutions(program: str) -> list[str]:
   return sorted(re.findall(r"stablehlo\.convolution\(.*?\) (dim_numbers.*)", program))
 
 
+@pytest.mark.parametrize("name", ["stride", "groups"])
 @pytest.mark.parametrize("platform", ["tpu", "cuda", "rocm"])
-def test_accelerators_get_what_jax_would_give_them(platform: str) -> None:
-  _, _, ours, reference = prepared("stride")
-  found, expected = (convolutions(programs(f, platform)) for f in (ours, reference))
+def test_accelerators_get_what_jax_would_give_them(platform: str, name: str) -> None:
+  _, _, ours, reference = prepared(name)
+  found, expected = (convolutions(programs(name, f, platform)) for f in (ours, reference))
   assert len(expected) == 3
   assert [re.sub(r"loc\(.*", "", x) for x in found] == [re.sub(r"loc\(.*", "", x) for x in expected]
 
 
-def test_a_cpu_gets_the_form_that_its_kernels_take() -> None:
-  _, _, ours, reference = prepared("stride")
+@pytest.mark.parametrize("name", ["stride", "groups"])
+def test_a_cpu_gets_the_form_that_its_kernels_take(name: str) -> None:
+  _, _, ours, reference = prepared(name)
   form = "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
-  found = convolutions(programs(ours, "cpu"))
+  found = convolutions(programs(name, ours, "cpu"))
   assert len(found) == 3
   assert all(form in each for each in found)
-  assert not all(form in each for each in convolutions(programs(reference, "cpu")))
+  assert all("feature_group_count = 1 " in each for each in found)
+  assert not all(form in each for each in convolutions(programs(name, reference, "cpu")))
 
 
 @pytest.mark.parametrize("spec", [(None, "x"), ("x",)], ids=["rows", "batch"])

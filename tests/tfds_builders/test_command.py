@@ -1,7 +1,9 @@
-"""`tfds build` builds every data set in every configuration, in one command."""
+"""`tfds build` builds every data set in every configuration, in one command; ours is silent."""
 
 import importlib
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.benchmarks import first_output
+from llve_jax.data.source import open_split
 from llve_jax.errors import UserError
 from llve_jax.ops.mosaic import XTRANS
 from tests.tfds_builders.bright_media import test_bright_media
@@ -20,6 +24,7 @@ from tests.tfds_builders.smid import test_smid
 from tests.tfds_builders.smoid import test_smoid
 from tests.tfds_builders.turntable_pairs import test_turntable_pairs
 from tests.tfds_builders.unpaired_images import test_unpaired_images
+from tfds_builders import __main__ as command
 
 REPOSITORY = Path(__file__).parents[2]
 BUILDERS = sorted(path.parent.name for path in REPOSITORY.glob("tfds_builders/*/layout.py"))
@@ -53,7 +58,7 @@ def everything(root):
 @pytest.mark.slow
 def test_every_data_set_and_configuration(tmp_path):
   everything(tmp_path / "manual")
-  command = [
+  typed = [
     str(Path(sys.executable).with_name("tfds")),
     "build",
     *(f"tfds_builders/{name}" for name in BUILDERS),
@@ -63,7 +68,7 @@ def test_every_data_set_and_configuration(tmp_path):
   ]
   environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
   done = subprocess.run(
-    command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    typed, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
   )
   assert done.returncode == 0, done.stderr[-3000:]
   for name in BUILDERS:
@@ -79,3 +84,82 @@ def test_every_data_set_and_configuration(tmp_path):
 def test_a_missing_manual_folder_is_a_clear_error(build, tmp_path):
   with pytest.raises(UserError, match=r"(?s)nowhere.*MANUAL_DIR.*--manual_dir=DIR"):
     build("paired_images", tmp_path / "nowhere", "folders")
+
+
+OURS = [sys.executable, "-m", "tfds_builders"]
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+  """What our own command printed at a terminal, typed in an empty folder; and what it built."""
+  here = tmp_path_factory.mktemp("typed")
+  for write in LAYOUTS.values():
+    write(here / "pairs")
+  words = ["paired_images", "--config=folders", "--manual_dir=pairs", "--data_dir=data"]
+  status, text = at_terminal([*OURS, *words], here)
+  assert status == 0, text
+  return text, here
+
+
+def at_terminal(command, folder):
+  """Exit status and output of a command that is typed at a terminal of its own."""
+  seen = first_output.run(shlex.join(command), folder, within=100)
+  return seen.status, seen.text
+
+
+def test_our_command_shows_no_chatter_of_libraries(typed):
+  text, _ = typed
+  assert text.startswith("building paired_images ...")
+  assert not [line for line in text.splitlines() if first_output.NOISE.search(line)]
+  name = r"paired_images/folders/[\d.]+"
+  assert re.fullmatch(
+    rf"{name} in data/{name}: .*train \d.* \(clips by split\)", text.splitlines()[-1]
+  )
+
+
+def test_our_command_builds_what_training_reads(typed):
+  _, here = typed
+  train = open_split("paired_images", "train", config="folders", data_dir=here / "data")
+  assert len(train) > 0
+  assert {"clip", "low", "high"} <= train[0].keys()
+
+
+def test_it_leaves_what_is_there_unless_it_is_to_overwrite(typed):
+  _, here = typed
+  folder = next((here / "data" / "paired_images" / "folders").iterdir())
+  before = (folder / "dataset_info.json").stat().st_mtime_ns
+  settings = {"data_dir": str(here / "data"), "manual_dir": str(here / "pairs")}
+  list(command.build("paired_images", "folders", **settings))
+  assert (folder / "dataset_info.json").stat().st_mtime_ns == before
+  list(command.build("paired_images", "folders", **settings, overwrite=True))
+  assert (folder / "dataset_info.json").stat().st_mtime_ns > before
+
+
+def test_a_configuration_of_ones_own(tmp_path):
+  settings = '{"name": "mine", "max_height": 48, "max_frames": 6, "segment": 3, "passes": 1}'
+  (info,) = command.build("dark_clips", settings, data_dir=str(tmp_path))
+  assert info.full_name.startswith("dark_clips/mine/")
+  assert info.splits["train"].num_examples > 0
+
+
+@pytest.mark.parametrize(
+  ("name", "config", "message"),
+  [
+    ("lol", None, "lol: no data set of that name; known: bright_media dark_clips paired_images"),
+    ("sid", "canon", "--config=canon: sid has no such one; known: sony"),
+    ("sid", '{"nam": 1}', "expected settings of sid as JSON"),
+    ("sid", "{", "expected settings of sid as JSON"),
+    ("sid", "sony", "--manual_dir=DIR"),
+  ],
+)
+def test_what_cannot_be_built_says_why(tmp_path, name, config, message):
+  with pytest.raises(UserError) as raised:
+    list(command.build(name, config, data_dir=str(tmp_path), manual_dir=str(tmp_path / "nowhere")))
+  assert message in str(raised.value)
+  assert not list(tmp_path.rglob("dataset_info.json"))
+
+
+@pytest.mark.parametrize(("names", "found"), [((), 0), (("sid", "smid"), 2)])
+def test_it_builds_one_data_set(names, found):
+  with pytest.raises(UserError, match=f"name of one data set, found {found}: bright_media dark"):
+    command.main(["tfds_builders", *names])
