@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from llve_jax.io import compilation
 from llve_jax.methods.rows import Apply, InRows
 from llve_jax.models.contract import Traits
 from llve_jax.ops.frames import to_8_bit, to_unit
@@ -50,7 +51,8 @@ class Compiled:
     self.traits: Traits = module.traits
     self.rows = rows
     self._in_rows = None if rows == 1 else InRows(pure(module), rows)
-    self._jitted = _jitted(module)
+    self._module = module
+    self._jitted = _jitted(module, here=True)
 
   def place(self, variables: Any) -> Any:
     """The variables where the network runs; calls take them from there."""
@@ -87,20 +89,27 @@ class Compiled:
   def carry_form(self, variables: Any, frames: Any) -> Any:
     """The structure of the carry that frames of that shape and type leave behind."""
     in_time = not self.traits.single_frames
-    run = functools.partial(self._jitted, in_time=in_time, rounded=True)
+    run = functools.partial(_jitted(self._module), in_time=in_time, rounded=True)
     return jax.tree.structure(jax.eval_shape(run, variables, frames, None, None)[1])
 
   def trace(self, variables: Any, frames: Any, carry: Any = None) -> Any:
     """What is compiled for arguments of these shapes, to be compiled for another machine."""
     how = {"in_time": not self.traits.single_frames, "rounded": True}
-    return self._jitted.trace(variables, frames, carry, None, **how)
+    return _jitted(self._module).trace(variables, frames, carry, None, **how)
 
 
 @functools.lru_cache(maxsize=8)
-def _jitted(module: nn.Module) -> Any:
-  """The program of a network: one for all who run it, so that no size compiles twice."""
+def _jitted(module: nn.Module, *, here: bool = False) -> Any:
+  """The program of a network: one for all who run it, so that no size compiles twice.
+
+  Args:
+    module: the network.
+    here: it runs on this machine; else it is compiled for another one.
+  """
   return jax.jit(
-    functools.partial(_on_frames, pure(module)), static_argnames=("in_time", "rounded")
+    functools.partial(_on_frames, pure(module)),
+    static_argnames=("in_time", "rounded"),
+    compiler_options=compilation.for_inference() if here else None,
   )
 
 

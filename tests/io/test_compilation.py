@@ -3,7 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
+
+from llve_jax.io import compilation
 
 CODE = """
 import warnings
@@ -53,3 +57,42 @@ def test_a_read_only_folder() -> None:
   assert out == "7.0\n"
   assert len(err) == 1
   assert err[0].startswith("warning: /sys/llve_jax: no compiled programs are kept there (")
+
+
+def program_of_a_convolution(options: dict[str, str]) -> str:
+  """What XLA makes of one, as it tells it."""
+  images, kernel = jnp.ones((1, 64, 64, 32)), jnp.ones((3, 3, 32, 32))
+
+  def run(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+  return str(jax.jit(run, compiler_options=options).lower(images, kernel).compile().as_text())
+
+
+def flags_for_xla(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+  jax.devices()  # are made before, with the flags of all other tests
+  monkeypatch.setenv("XLA_FLAGS", given)
+
+
+def test_networks_that_run_do_not_convolve_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+  flags_for_xla(monkeypatch, "")
+  options = compilation.for_inference.__wrapped__()
+  assert options
+  assert "ynn" not in program_of_a_convolution(options)
+  assert "ynn" in program_of_a_convolution({})  # else the option is for nothing
+
+
+def test_whoever_chooses_the_kernels_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+  flags_for_xla(monkeypatch, "--xla_cpu_experimental_ynn_fusion_type=")
+  assert compilation.for_inference.__wrapped__() == {}
+
+
+def test_a_compiler_without_that_option_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setattr(compilation, "_KERNELS", {"xla_cpu_no_such_option": "1"})
+  assert compilation.for_inference.__wrapped__() == {}
+
+
+def test_other_devices_have_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+  assert compilation.for_inference.__wrapped__() == {}
