@@ -283,6 +283,7 @@ def test_phases_follow_each_other() -> None:
   step_at = Programs(run, one, shapes, 32, lambda function: next(compiled))
   assert [step_at(step) for step in (0, 5, 6, 9, 0)] == ["a", "a", "b", "b", "a"]
   assert (step_at.flops(5), step_at.flops(6)) == (1.0, 2.0)
+  assert step_at.last_phase == 6
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -201,6 +201,7 @@ class Attempt:
       notes.keep_best(self._run.kwargs),
       memory,
       every=self._config.eval.every,
+      since=self._programs.last_phase,
       publish=notes.keep_history,
       fetch=mesh.fetch,
     )

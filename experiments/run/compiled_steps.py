@@ -76,6 +76,11 @@ class Programs:
     self._flops: dict[int, float] = {}
     self._ends = [round(phase.until * run.steps) for phase in run.phases]
 
+  @property
+  def last_phase(self) -> int:
+    """The steps before the last phase, as many as the one that it begins behind."""
+    return [0, *self._ends][-2]
+
   def phase(self, step: int) -> int:
     """The phase of a step, both counted from 0."""
     return next(index for index, end in enumerate(self._ends) if step < end)

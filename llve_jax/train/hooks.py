@@ -122,6 +122,7 @@ class Evaluate:
     memory: dict[str, Any],
     *,
     every: int,
+    since: int = 0,
     publish: Callable[[Sequence[dict[str, float]]], None] = lambda history: None,
     fetch: Callable[[Any], Any] = jax.device_get,
   ):
@@ -136,11 +137,14 @@ class Evaluate:
       memory: outlives a restart; holds "best", "last" and "history", the metrics of every
         evaluation in turn. What "last" says of its step is not evaluated again.
       every: steps between evaluations.
+      since: the step that the last phase of training begins behind. Its weights are what the run is
+        for: the first evaluation in it is the best so far, whatever came before.
       publish: called with the history after each.
       fetch: from variables on devices to a copy on this host.
     """
     self._writer, self._clock, self._score = writer, clock, score
     self._keep_best, self._every, self.memory = keep_best, every, memory
+    self._since = since
     self._publish, self._fetch = publish, fetch
 
   def __call__(self, step: int, state: State, *, last: bool) -> State:
@@ -167,7 +171,7 @@ class Evaluate:
     self.memory.setdefault("history", []).append(self.memory["last"])
     self._publish(self.memory["history"])
     best = self.memory.get("best")
-    if best is None or metrics["psnr"] > best["psnr"]:
+    if best is None or best["step"] <= self._since < step or metrics["psnr"] > best["psnr"]:
       self.memory["best"] = {"step": step, **metrics}
       self._keep_best(variables, step, metrics)
     return metrics

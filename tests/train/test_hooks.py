@@ -184,6 +184,30 @@ def test_the_average_is_what_is_scored_and_kept() -> None:
   assert seen == [2.0, 2.0]
 
 
+def test_weights_are_chosen_from_the_last_phase() -> None:
+  """Fine-tuning may cost PSNR: without its own best, a run would give the weights of before."""
+  scores = iter([20.0, 25.0, 19.0, 21.0, 20.0])
+  kept: list[int] = []
+  memory: dict[str, Any] = {}
+
+  def hook() -> hooks.Evaluate:
+    return hooks.Evaluate(
+      Writer(),
+      Clock(),
+      lambda variables: ({"psnr": next(scores)}, {}),
+      lambda variables, step, metrics: kept.append(step),
+      memory,
+      every=2,
+      since=4,  # the last phase is steps 5 to 10
+    )
+
+  first, again = hook(), hook()  # as after a restart
+  for step in range(2, 11, 2):
+    (first if step < 8 else again)(step, state(), last=False)
+  assert kept == [2, 4, 6, 8]
+  assert memory["best"] == {"step": 8, "psnr": 21.0}
+
+
 def test_evaluate_remembers_the_best_of_before_a_restart() -> None:
   kept: list[int] = []
   scores = iter([20.0, 25.0])
