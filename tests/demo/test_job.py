@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -62,6 +63,20 @@ def test_what_browsers_do_not_play_is_made_anew_to_be_shown(tmp_path: Path) -> N
   result = do(Job(path, {"model": "input"}), Limits(), lambda *_: None)
   assert (result.before.suffix, read_info(result.before).codec) == (".mp4", "h264")
   assert len(list(read_frames(result.before))) == 3
+
+
+def test_ten_bits_are_made_eight_to_be_shown(tmp_path: Path) -> None:
+  path = tmp_path / "input.mp4"
+  with av.open(str(path), "w") as film:
+    stream = film.add_stream("libx264", rate=10)
+    stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p10le"
+    frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 30, np.uint8), "rgb24")
+    for packet in (*stream.encode(frame.reformat(format="yuv420p10le")), *stream.encode(None)):
+      film.mux(packet)
+  info = read_info(path)
+  assert (info.codec, info.bits) == ("h264", 10)
+  result = do(Job(path, {"model": "input"}), Limits(), lambda *_: None)
+  assert read_info(result.before).bits == 8
 
 
 def test_a_refusal_does_not_tell_paths(tmp_path: Path) -> None:

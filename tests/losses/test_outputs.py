@@ -37,3 +37,13 @@ def test_region_input_reads_the_input_of_the_batch() -> None:
   batch = {"high": zeros, "low": jnp.arange(16, dtype=jnp.float32).reshape(1, 1, 4, 4, 1)}
   found = OUTPUT_LOSSES["region_input"]({"clip": zeros + 0.1}, batch, STEP)
   np.testing.assert_allclose(found, 5 * 0.1 * 3**0.5, rtol=1e-5)
+
+
+def test_region_input_looks_at_what_the_mask_trusts() -> None:
+  zeros = jnp.zeros((1, 1, 4, 4, 3))
+  low = jnp.arange(16, dtype=jnp.float32).reshape(1, 1, 4, 4, 1)
+  mask = jnp.where(low % 3 == 0, jnp.float32(0), jnp.float32(1))  # of the dark and of the others
+  batch = {"high": zeros, "low": low, "mask": mask}
+  wrong = jnp.where(mask > 0, jnp.float32(0.1), jnp.float32(9)) + zeros
+  found = OUTPUT_LOSSES["region_input"]({"clip": wrong}, batch, STEP)
+  np.testing.assert_allclose(found, 5 * 0.1 * 3**0.5, rtol=1e-5)

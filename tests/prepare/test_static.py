@@ -108,9 +108,10 @@ def test_frames_that_do_not_belong_together(burst, tmp_path):
   plane = np.full((64, 96), 1000, np.uint16)
   short = shoot / "0001" / "short" / "3.dng"
   levels = {"cfa": "GBRG", "black": [BLACK] * 4, "white": WHITE}
-  write_dng(short, plane, exposure_time=0.2, **levels)
-  with pytest.raises(UserError, match=r"3\.dng: expected the exposure of the frames before it"):
-    _prepare(shoot, tmp_path / "exposure")
+  for seconds in (0.2, 0.05):
+    write_dng(short, plane, exposure_time=seconds, **levels)
+    with pytest.raises(UserError, match=r"3\.dng: expected the exposure of the frames before it"):
+      _prepare(shoot, tmp_path / f"exposure {seconds}")
   write_dng(short, plane[:32], exposure_time=0.1, **levels)
   with pytest.raises(UserError, match=r"3\.dng: expected a frame of the burst's size, 96x64"):
     _prepare(shoot, tmp_path / "size")

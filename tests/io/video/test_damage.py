@@ -89,3 +89,14 @@ def test_damage_that_costs_no_frame_is_told_too():
     gaps.promise(stamp)
   assert list(gaps.until(2)) == [0, 1]
   assert gaps.faults() == ["0.00 to 0.08 s: 2 frames could not be read; the last good one is shown"]
+
+
+def test_frames_missing_in_a_row_are_one_line():
+  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=9)
+  gaps = Gaps(info)
+  gaps.damage()
+  for stamp in range(9):
+    gaps.promise(stamp)
+  assert [list(gaps.until(stamp)) for stamp in (0, 5, 6, 8)] == [[], [1, 2, 3, 4], [], [7]]
+  lines = [line.partition(" could")[0] for line in gaps.faults()]
+  assert lines == ["0.04 to 0.20 s: 4 frames", "0.28 to 0.32 s: 1 frame"]
