@@ -117,6 +117,22 @@ def test_frames_that_do_not_belong_together(burst, tmp_path):
     _prepare(shoot, tmp_path / "size")
 
 
+@pytest.mark.parametrize("shape", [(60, 96), (64, 100)])
+def test_a_long_exposure_of_another_size(burst, tmp_path, shape):
+  shoot, _ = burst
+  write_dng(
+    shoot / "0001" / "long" / "0.dng",
+    np.full(shape, 1000, np.uint16),
+    cfa="GBRG",
+    black=[BLACK] * 4,
+    white=WHITE,
+    exposure_time=0.1 * RATIO,
+  )
+  found = f"{shape[1] // 2}x{shape[0] // 2}"
+  with pytest.raises(UserError, match=rf"0\.dng: expected .* 48x32 after binning, found {found}"):
+    _prepare(shoot, tmp_path / "out")
+
+
 def test_damaged_frames(burst, tmp_path):
   shoot, _ = burst
   (shoot / "0001" / "short" / "2.dng").write_bytes(b"no raw file" * 50)
