@@ -63,6 +63,25 @@ def test_a_cut_end_is_skipped_with_a_word(frames, encode, copied, times, tmp_pat
   assert len(reader.faults) >= 1
 
 
+@pytest.mark.parametrize("start", [0, 5])
+def test_where_it_was_cut_is_told_from_its_start(
+  frames, encode, remux, copied, times, tmp_path, start
+):
+  def move(packet):
+    offset = round(start / packet.time_base)
+    packet.pts, packet.dts = packet.pts + offset, packet.pts + offset
+    return packet
+
+  plain = encode(tmp_path / "plain.mkv", np.tile(frames, (4, 1, 1, 1)), "mjpeg", "yuvj420p")
+  path = remux(plain, tmp_path / "a.mkv", move)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+  _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
+  (line,) = [line for line in reader.faults if line.startswith("ends at")]
+  end, missing = (float(word) for word in line.split() if word[0].isdigit())
+  assert end == pytest.approx(len(times(tmp_path / "out.mp4")) / 25, abs=0.05)
+  assert end + missing == pytest.approx(48 / 25, abs=0.05)
+
+
 def test_a_whole_file_has_no_faults(frames, encode, copied, tmp_path):
   path = encode(tmp_path / "a.mp4", frames)
   _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
