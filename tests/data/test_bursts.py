@@ -15,8 +15,9 @@ def test_frames_shake_and_a_few_jump() -> None:
   drawn = np.stack([bursts.shifts(8, rng) for _ in range(400)])
   assert (drawn[:, 0] == 0).all()
   assert (drawn * bursts.QUARTERS % 1 == 0).all()
-  far = (np.abs(drawn) > bursts.SHAKE).any(axis=-1).sum(axis=1)
-  assert 1.0 < far.mean() < 1.6  # of 1.5 jumps some land near
+  far = (np.abs(drawn) > bursts.SHAKE).any(axis=-1)
+  assert 1.0 < far.sum(axis=1).mean() < 1.6  # of 1.5 jumps some land near
+  assert far[:, 1:].mean(axis=0).min() > 0.1  # any frame may jump
   assert np.abs(drawn).max() == bursts.JUMP
 
 

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -79,3 +80,16 @@ def test_a_window_is_named_by_its_first_frame_unless_its_frames_lie_apart():
   for places in ([2], [2, 3, 4], [2, 2, 2]):  # one bright frame may stand for several
     assert frames.window_id(element, places) == "night/1/42"
   assert frames.window_id(element, [2, 5]) == "night/1/42+45"
+
+
+def test_frames_are_shrunk_by_areas_and_else_bilinear():
+  clip = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), np.uint8)
+  areas = clip.reshape(2, 4, 2, 6, 2, 3).mean(axis=(2, 4))
+  np.testing.assert_allclose(frames.resized(clip, (4, 6)), areas, atol=0.5)
+  for height, width in ((16, 6), (4, 24), (16, 24)):
+    expected = [
+      cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in clip
+    ]
+    np.testing.assert_array_equal(frames.resized(clip, (height, width)), expected, strict=True)
+  assert frames.resized(clip[..., :1], (4, 6)).shape == (2, 4, 6, 1)
+  assert frames.resized(clip, ()) is frames.resized(clip, (8, 12)) is clip

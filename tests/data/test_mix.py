@@ -52,6 +52,18 @@ def test_the_same_seed_gives_the_same_batches_from_any_place():
   assert np.any(other[0]["high"] != first[0]["high"])
 
 
+def test_the_cache_is_that_of_all_data_sets_together(monkeypatch):
+  given, make = [], mix.example_dataset
+
+  def noted(source, **settings):
+    given.append(settings["cache_bytes"])
+    return make(source, **settings)
+
+  monkeypatch.setattr(mix, "example_dataset", noted)
+  mix.train_dataset(_parts(1.0, 2.0, 1.0), **SETTINGS, cache_bytes=900)
+  assert given == [300, 300, 300]
+
+
 def test_a_stopped_stream_goes_on_where_it_was():
   dataset = mix.train_dataset(_parts(1.0, 1.0), **SETTINGS)
   iterator = pipeline.read_ahead(dataset, threads=2)

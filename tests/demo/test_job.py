@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -62,6 +63,27 @@ def test_what_browsers_do_not_play_is_made_anew_to_be_shown(tmp_path: Path) -> N
   result = do(Job(path, {"model": "input"}), Limits(), lambda *_: None)
   assert (result.before.suffix, read_info(result.before).codec) == (".mp4", "h264")
   assert len(list(read_frames(result.before))) == 3
+
+
+@pytest.mark.parametrize(
+  ("encoder", "pixels", "codec", "bits"),
+  [("libx264", "yuv420p10le", "h264", 10), ("mpeg4", "yuv420p", "mpeg4", 8)],
+)
+def test_an_mp4_that_browsers_do_not_play_is_made_anew(
+  tmp_path: Path, encoder: str, pixels: str, codec: str, bits: int
+) -> None:
+  path = tmp_path / "input.mp4"
+  with av.open(str(path), "w") as film:
+    stream = film.add_stream(encoder, rate=10)
+    stream.width, stream.height, stream.pix_fmt = 16, 16, pixels
+    frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 30, np.uint8), "rgb24")
+    for packet in (*stream.encode(frame.reformat(format=pixels)), *stream.encode(None)):
+      film.mux(packet)
+  info = read_info(path)
+  assert (info.codec, info.bits) == (codec, bits)
+  result = do(Job(path, {"model": "input"}), Limits(), lambda *_: None)
+  shown = read_info(result.before)
+  assert (shown.codec, shown.bits) == ("h264", 8)
 
 
 def test_a_refusal_does_not_tell_paths(tmp_path: Path) -> None:

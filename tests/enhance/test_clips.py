@@ -1,15 +1,17 @@
 """Films of single files: pictures, raw stills, mosaics in a NumPy file."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from llve_jax.enhance import chosen, command, many
+from llve_jax.enhance import chosen, clips, command, many
 from llve_jax.enhance.clips import is_clip
 from llve_jax.enhance.many import Job
 from llve_jax.errors import UserError
 from llve_jax.io.images import write_image
+from llve_jax.io.raw import read_raw
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.models.contract import Traits
 from tests.dng import write_dng
@@ -85,6 +87,22 @@ def test_raw_stills_go_through_a_network_for_raw_light(network, tmp_path, capsys
   assert (done.frames, done.width, done.height) == (3, 32, 24)
   np.testing.assert_allclose(greys(tmp_path / "out.mkv"), [51, 102, 153], atol=2)
   assert "raw light (bayer), amplified 10 times" in capsys.readouterr().err
+
+
+def test_raw_stills_of_a_camera_that_was_turned_are_upright(network, tmp_path, monkeypatch):
+  def turned(path):
+    return dataclasses.replace(read_raw(path), orientation=6)  # by a quarter, clockwise
+
+  monkeypatch.setattr(clips, "read_raw", turned)
+  level = mosaic(512)
+  level[:, :16] = 1012
+  for index in range(2):
+    write_dng(tmp_path / f"{index}.dng", level, cfa="RGGB", black=(512,) * 4, white=1512)
+  done = command.run(tmp_path, tmp_path / "out.mkv", ratio=1.0, **QUIET)
+  assert (done.frames, done.width, done.height) == (2, 24, 32)
+  for frame in read_frames(tmp_path / "out.mkv"):
+    assert frame.image[:14].mean() > 120  # what lay at the left
+    assert frame.image[18:].mean() < 8
 
 
 @pytest.mark.parametrize("ratio", [4.0, None])

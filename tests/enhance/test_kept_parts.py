@@ -18,8 +18,9 @@ def fill(target: Path, count: int, run: dict[str, object] = RUN) -> KeptParts:
   return kept
 
 
-def test_parts_are_there_again(tmp_path: Path) -> None:
-  target = tmp_path / "out.mp4"
+@pytest.mark.parametrize("stem", ["out", "out [1]"])
+def test_parts_are_there_again(tmp_path: Path, stem: str) -> None:
+  target = tmp_path / f"{stem}.mp4"
   fill(target, 2)
   with KeptParts(target, RUN) as kept:
     assert (kept.count, kept.state) == (2, {"read": 1})
@@ -28,7 +29,7 @@ def test_parts_are_there_again(tmp_path: Path) -> None:
     assert names == [
       "000000.packets.npz", "000001.packets.npz", "000001.state.npz", "lock", "run.json"
     ]  # fmt: skip
-    (tmp_path / ".out.123.part.mp4").touch()
+    (tmp_path / f".{stem}.123.part.mp4").touch()
     (tmp_path / ".other.123.part.mp4").touch()
     kept.remove()
   assert [path.name for path in tmp_path.iterdir()] == [".other.123.part.mp4"]

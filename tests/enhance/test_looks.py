@@ -71,6 +71,13 @@ def test_light_is_added_until_it_is_bright() -> None:
   assert looks.lifted(natural, moments(60), "natural") is natural
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_film_of_one_level_stays_black_or_white(level: int) -> None:
+  frames = np.full((2, 16, 16, 3), level, np.uint8)
+  method = looks.lifted(Classic("input"), [list(frames)], "bright")
+  np.testing.assert_array_equal(method(frames), frames)
+
+
 def test_the_last_frame_of_a_moment_is_what_is_brightened() -> None:
   (_, last), (first, _) = moments(60)[0], moments(10)[0]
   method = looks.lifted(Classic("input"), [[first, last]], "bright")

@@ -121,6 +121,7 @@ def test_a_kill_between_two_files_leaves_it_whole(
     assert checksums.fault(tmp_path / "3") == ""
   assert memory(tmp_path, 3) == expected
   checkpoints = Checkpoints(tmp_path)
+  assert not list(tmp_path.rglob(".*.part.json"))  # what the dead have left is gone
   save(checkpoints, 3, NEW | {"more": 1})
   checkpoints.close()
   assert memory(tmp_path, 3) == NEW | {"more": 1}

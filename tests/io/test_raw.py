@@ -3,6 +3,7 @@
 import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -212,3 +213,11 @@ def test_what_is_no_raw_file(tmp_path, read):
   (tmp_path / "text.arw").write_text("hello world " * 100)
   with pytest.raises(UserError, match=r"text\.arw: expected a camera raw file, found 1200 bytes"):
     read(tmp_path / "text.arw")
+
+
+def test_more_than_the_tag_of_exif_holds_is_what_libraw_says(tmp_path):
+  path = tmp_path / "a.dng"
+  libraw = SimpleNamespace(other=SimpleNamespace(iso_speed=102400.0, shutter_speed=0.25))
+  for written, expected in ((65535, 102400), (800, 800), (None, 102400)):
+    _dng(path, iso=written)
+    assert raw_facts.facts(path, libraw)[:2] == (0.25, expected)

@@ -76,6 +76,8 @@ def test_a_machine_without_one_of_the_notices(server: Metadata) -> None:
   assert maintenance.notice(server.url) == ""
   server.says["maintenance-event"] = "MIGRATE_ON_HOST_MAINTENANCE"
   assert maintenance.notice(server.url) == "maintenance-event MIGRATE_ON_HOST_MAINTENANCE"
+  server.says = {"preempted": "TRUE"}
+  assert maintenance.notice(server.url) == "preempted TRUE"
 
 
 def test_no_server_is_noted_once(capfd: pytest.CaptureFixture[str]) -> None:

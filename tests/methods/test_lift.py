@@ -6,7 +6,7 @@ import pytest
 from llve_jax.methods.classic import Classic
 from llve_jax.methods.lift import Lifted
 from llve_jax.ops.frames import to_16_bit, to_unit
-from tests.methods.networks import noise
+from tests.methods.networks import noise, of_function
 
 
 def test_odds_are_multiplied_and_ends_stay() -> None:
@@ -25,6 +25,13 @@ def test_contrast_keeps_the_depth(rounded: bool) -> None:
   assert to_unit(lifted).std() > to_unit(Lifted(Classic("input"), 2.0)(frames)).std()
   assert method.about(64, 64) == "input, lifted 2 times, with local contrast"
   assert len(np.unique(lifted)) > (3000 if not rounded else 20)
+
+
+def test_what_flickers_does_so_when_it_is_lifted() -> None:
+  network, _ = of_function(lambda clip: clip)
+  for method in (network, Classic("input")):
+    assert Lifted(method, 2.0).flickers == method.flickers
+  assert network.flickers != Classic("input").flickers
 
 
 def test_a_factor_is_positive() -> None:

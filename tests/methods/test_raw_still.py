@@ -89,6 +89,16 @@ def test_the_result_is_upright(tmp_path):
   assert (method.name, method.takes) == ("function", "raw_rgb")
 
 
+def test_a_network_of_several_frames_is_shown_a_rest_and_its_middle_is_taken(tmp_path):
+  """At the ends of a clip a network sees less of what is around."""
+  places = np.float32([0, 1, 0]).reshape(1, 3, 1, 1, 1)
+  traits = Traits(1, 1, input_kind="raw_rgb", frames=3, least_frames=3)
+  method = RawStill(of_function(lambda clip: clip * places, traits)[0], still(tmp_path), 2.0)
+  light = np.random.default_rng(0).random((4, 6, 3), np.float32)
+  (bright,) = method.stream([light], rounded=False)
+  np.testing.assert_array_equal(bright, light)
+
+
 def test_ordinary_methods_are_no_raw_light(tmp_path):
   with pytest.raises(ValueError, match="no raw light"):
     RawStill(of_function(lambda clip: clip)[0], still(tmp_path), 1.0)

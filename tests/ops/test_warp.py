@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import scipy.ndimage
+import skimage.data
 import skimage.registration
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,14 @@ def test_phase_correlation_finds_the_shift_as_scikit_image_does(shift):
   )
   np.testing.assert_allclose(found, shift, atol=0.03)
   np.testing.assert_allclose(found, theirs[::-1], atol=0.2)  # they keep the window's bias
+
+
+@pytest.mark.parametrize("shift", [(0.45, 0.45), (-0.45, -0.45), (0.45, -0.45), (-0.45, 0.45)])
+def test_one_look_finds_a_part_of_a_pixel_in_every_direction(shift):
+  big = skimage.data.camera()[150:290, 150:330].astype(np.float32)
+  moving = _fourier_shift(big, (-shift[0], -shift[1]))[20:110, 20:140].astype(np.float32)
+  found, _ = phase_correlate(big[20:110, 20:140], moving)
+  np.testing.assert_allclose(found, shift, atol=0.02)
 
 
 def test_noise_is_borne_better_than_by_opencv():

@@ -6,6 +6,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.images import read_image
 from llve_jax.io.video import read_frames, write_video
 from llve_jax.ops import degrade
+from llve_jax.prepare import beam_splitter
 from llve_jax.prepare.beam_splitter import find_offset, prepare_scene
 from llve_jax.prepare.settings import Settings
 from llve_jax.prepare.shoot import find_scenes
@@ -81,6 +82,14 @@ def test_counts_that_differ(film, tmp_path):
   (record,) = _prepare(tmp_path, tmp_path / "skipped", on_error="skip")
   assert (record["offset"], record["frames"]) == (0, 17)
   assert (record["low_frames"], record["high_frames"]) == (20, 17)
+
+
+@pytest.mark.parametrize("shift", [(6.0, 1.0), (-6.0, 1.0), (1.0, 6.0), (1.0, -6.0)])
+def test_too_far_is_to_either_side(shift, tmp_path):
+  settings = Settings(mode="beam_splitter", max_shift=0.05)
+  with pytest.raises(UserError, match=r"more than 5\.0 px"):
+    beam_splitter._check_shift(shift, 1.0, 100, tmp_path / "low.mp4", settings)
+  beam_splitter._check_shift(shift, 1.0, 200, tmp_path / "low.mp4", settings)
 
 
 def test_cameras_too_far_apart_and_other_scenes(film, tmp_path):

@@ -108,12 +108,29 @@ def test_frames_that_do_not_belong_together(burst, tmp_path):
   plane = np.full((64, 96), 1000, np.uint16)
   short = shoot / "0001" / "short" / "3.dng"
   levels = {"cfa": "GBRG", "black": [BLACK] * 4, "white": WHITE}
-  write_dng(short, plane, exposure_time=0.2, **levels)
-  with pytest.raises(UserError, match=r"3\.dng: expected the exposure of the frames before it"):
-    _prepare(shoot, tmp_path / "exposure")
+  for seconds in (0.2, 0.05):
+    write_dng(short, plane, exposure_time=seconds, **levels)
+    with pytest.raises(UserError, match=r"3\.dng: expected the exposure of the frames before it"):
+      _prepare(shoot, tmp_path / f"exposure {seconds}")
   write_dng(short, plane[:32], exposure_time=0.1, **levels)
   with pytest.raises(UserError, match=r"3\.dng: expected a frame of the burst's size, 96x64"):
     _prepare(shoot, tmp_path / "size")
+
+
+@pytest.mark.parametrize("shape", [(60, 96), (64, 100)])
+def test_a_long_exposure_of_another_size(burst, tmp_path, shape):
+  shoot, _ = burst
+  write_dng(
+    shoot / "0001" / "long" / "0.dng",
+    np.full(shape, 1000, np.uint16),
+    cfa="GBRG",
+    black=[BLACK] * 4,
+    white=WHITE,
+    exposure_time=0.1 * RATIO,
+  )
+  found = f"{shape[1] // 2}x{shape[0] // 2}"
+  with pytest.raises(UserError, match=rf"0\.dng: expected .* 48x32 after binning, found {found}"):
+    _prepare(shoot, tmp_path / "out")
 
 
 def test_damaged_frames(burst, tmp_path):

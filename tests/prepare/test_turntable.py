@@ -110,6 +110,14 @@ def test_a_pair_that_is_shifted_too_far(shoot, tmp_path):
   assert numbers == list(range(len(numbers)))
 
 
+@pytest.mark.parametrize("shift", [(6.0, 1.0), (-6.0, 1.0), (1.0, 6.0), (1.0, -6.0)])
+def test_too_far_is_to_either_side(shift):
+  settings = Settings(mode="turntable")
+  assert "is above 5.0 px" in turntable._fault(shift, 1.0, 5.0, settings)
+  assert turntable._fault(shift, 1.0, 7.0, settings) == ""
+  assert "after registration" in turntable._fault(shift, 0.0, 7.0, settings)
+
+
 def test_unreadable_files(shoot, tmp_path):
   (shoot / "lamp" / "stills" / "0002.png").write_bytes(b"")
   with pytest.raises(UserError, match=r"0002\.png: expected an image, found an empty file"):

@@ -79,6 +79,13 @@ def test_scores_follow_the_variables() -> None:
   assert metrics.keys() == {"psnr", "ssim"}
 
 
+def test_frames_that_a_protocol_leaves_out_are_left_out_once() -> None:
+  scorer = Scorer(Brighten(), lambda: [clip(9)], protocol="frame5")
+  metrics, _ = scorer({"params": {"gain": jnp.array(1.0)}})
+  low = clip(9).low[4] / 255
+  np.testing.assert_allclose(metrics["psnr"], -10 * np.log10(np.mean(low**2)), rtol=1e-5)
+
+
 def test_a_preview_is_bounded_and_a_single_frame_has_none() -> None:
   frames = np.zeros((50, 90, 400, 3), np.uint8)
   assert preview(frames, frames, frames).shape == (40, 54, 720, 3)

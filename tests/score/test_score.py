@@ -213,3 +213,6 @@ def test_static_scores_are_added_where_they_are_asked_for():
   (report,) = score_all([INPUT], [make_clip("a", 0, 3)], [PLAIN], static=True)
   assert report.clip_metrics == ["tpsnr", "tssim", "tmae"]
   assert report.means("input")["tmae"] > 0
+  (both,) = score_all([INPUT], [make_clip("a", 0, 3)], [PLAIN], static=True, temporal=True)
+  assert both.clip_metrics[-3:] == report.clip_metrics
+  assert both.means("input")["warp_err"] > 0

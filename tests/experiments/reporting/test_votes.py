@@ -72,6 +72,16 @@ def test_several_people_and_three_methods(tmp_path: Path):
   assert "12 votes, 2 voter(s), 1 clip(s)." in text
 
 
+def test_all_others_are_counted_from_either_side_of_a_pair():
+  pairs = [
+    votes.Rate("colour", "A", "B", wins=5, losses=2, same=1),
+    votes.Rate("colour", "A", "C", wins=10, losses=20, same=30),
+    votes.Rate("colour", "B", "C", wins=7, losses=3, same=4),
+  ]
+  expected = votes.Rate("colour", "B", "all others", wins=2 + 7, losses=5 + 3, same=1 + 4)
+  assert votes.against_all("B", pairs) == expected
+
+
 @pytest.mark.parametrize(
   ("lines", "message"),
   [

@@ -42,6 +42,12 @@ def test_the_siamese_step_gets_frames_that_do_not_follow_each_other(config):
   assert settings_of(config, "srgb")["apart"]
 
 
+def test_a_crop_is_a_square_or_has_a_width_of_its_own(config):
+  assert settings_of(config, "srgb")["crop"] == 16
+  config.data.crop_width = 24
+  assert settings_of(config, "srgb")["crop"] == (16, 24)  # height, width
+
+
 def test_a_mixture_draws_from_all_data_sets(config, data_dir):
   config.data.frames = 2  # the last segment of the other one has no more
   config.data.mix = {

@@ -58,3 +58,12 @@ def test_a_model_that_is_not_there_is_named(tmp_path):
     naturalness.metric(
       str(tmp_path / "none.npz"), np.zeros((1, 300, 300, 3), np.uint8), lambda: iter(())
     )
+
+
+@pytest.mark.parametrize("size", [(191, 300), (300, 191)])
+def test_small_frames_are_left_out_with_a_word(size, capsys, tmp_path):
+  frames = np.zeros((1, *size, 3), np.uint8)
+  assert naturalness.metric(str(tmp_path / "none.npz"), frames, lambda: iter(())) is None
+  word = capsys.readouterr().err
+  assert word.startswith("--niqe: left out")
+  assert word.endswith(f"found {size[1]}x{size[0]}\n")

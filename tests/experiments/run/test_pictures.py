@@ -17,10 +17,17 @@ def make_clip(name, frames, size=(30, 48)):
   return EvalClip(name, 0, 0.0, high // 4, high)
 
 
+def noisy(clip):
+  """A network's frames, with more to see in a corner than the target has anywhere."""
+  frames = clip.low * 3
+  frames[:, 20:, :12] = np.random.default_rng(0).integers(0, 256, (len(frames), 10, 12, 3))
+  return frames
+
+
 def saw(pictures, clip):
   pictures("input", clip, clip.low)
   pictures("gain", clip, clip.low * 2)
-  pictures("net", clip, clip.low * 3)
+  pictures("net", clip, noisy(clip))
 
 
 def test_a_strip_shows_the_middle_frame_and_its_detail(tmp_path):
@@ -31,14 +38,14 @@ def test_a_strip_shows_the_middle_frame_and_its_detail(tmp_path):
   strip = cv2.imread(str(tmp_path / "strips" / "train_a_0.png"))[..., ::-1]
   rows = [strip[-30:], strip[-60 - GAP : -30 - GAP]]
   below, above = ([row[:, k * (48 + GAP) : k * (48 + GAP) + 48] for k in range(4)] for row in rows)
-  low, high = clip.low[2], clip.high[2]
-  for found, frame in zip(above, [low, 2 * low, 3 * low, high], strict=True):
+  low, net, high = clip.low[2], noisy(clip)[2], clip.high[2]
+  for found, frame in zip(above, [low, 2 * low, net, high], strict=True):
     np.testing.assert_array_equal(found, frame)
   # A third of the frame, magnified by three, with the detail inside.
   top, left = busiest(high, 10, 16)
   assert 2 <= top <= 5
   assert 15 <= left <= 20
-  for found, frame in zip(below, [low, 2 * low, 3 * low, high], strict=True):
+  for found, frame in zip(below, [low, 2 * low, net, high], strict=True):
     part = frame[top : top + 10, left : left + 16]
     np.testing.assert_array_equal(found, part.repeat(3, 0).repeat(3, 1))
 

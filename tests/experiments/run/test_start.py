@@ -64,6 +64,16 @@ def test_a_smaller_network_begins_with_its_part_of_a_larger_one(tmp_path) -> Non
     start.initial_weights(path, small)
 
 
+def test_weights_of_sixteen_bits_are_trained_in_thirty_two(tmp_path) -> None:
+  shipped = {"params": {"a": {"kernel": jnp.full(3, 0.5, jnp.float16)}}}
+  expected = {"params": {"a": {"kernel": jnp.zeros(3)}}}
+  bundle.save(tmp_path / "w.safetensors", bundle.Bundle("night", {}, shipped, {}))
+  found = start.initial_weights(str(tmp_path / "w.safetensors"), expected)
+  np.testing.assert_array_equal(
+    found["params"]["a"]["kernel"], np.full(3, 0.5, np.float32), strict=True
+  )
+
+
 def test_the_encoder_of_a_safetensors_file_is_timm_s(tmp_path, fresh) -> None:
   """Its layers are called as torchvision's; a classifier may be there or not."""
   tensors = {"conv1.weight": np.full((4, 3, 7, 7), 0.5, np.float32)}

@@ -63,6 +63,25 @@ def test_a_cut_end_is_skipped_with_a_word(frames, encode, copied, times, tmp_pat
   assert len(reader.faults) >= 1
 
 
+@pytest.mark.parametrize("start", [0, 5])
+def test_where_it_was_cut_is_told_from_its_start(
+  frames, encode, remux, copied, times, tmp_path, start
+):
+  def move(packet):
+    offset = round(start / packet.time_base)
+    packet.pts, packet.dts = packet.pts + offset, packet.pts + offset
+    return packet
+
+  plain = encode(tmp_path / "plain.mkv", np.tile(frames, (4, 1, 1, 1)), "mjpeg", "yuvj420p")
+  path = remux(plain, tmp_path / "a.mkv", move)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+  _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
+  (line,) = [line for line in reader.faults if line.startswith("ends at")]
+  end, missing = (float(word) for word in line.split() if word[0].isdigit())
+  assert end == pytest.approx(len(times(tmp_path / "out.mp4")) / 25, abs=0.05)
+  assert end + missing == pytest.approx(48 / 25, abs=0.05)
+
+
 def test_a_whole_file_has_no_faults(frames, encode, copied, tmp_path):
   path = encode(tmp_path / "a.mp4", frames)
   _, reader = copied(path, tmp_path / "out.mp4", on_error="skip")
@@ -89,3 +108,14 @@ def test_damage_that_costs_no_frame_is_told_too():
     gaps.promise(stamp)
   assert list(gaps.until(2)) == [0, 1]
   assert gaps.faults() == ["0.00 to 0.08 s: 2 frames could not be read; the last good one is shown"]
+
+
+def test_frames_missing_in_a_row_are_one_line():
+  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=9)
+  gaps = Gaps(info)
+  gaps.damage()
+  for stamp in range(9):
+    gaps.promise(stamp)
+  assert [list(gaps.until(stamp)) for stamp in (0, 5, 6, 8)] == [[], [1, 2, 3, 4], [], [7]]
+  lines = [line.partition(" could")[0] for line in gaps.faults()]
+  assert lines == ["0.04 to 0.20 s: 4 frames", "0.28 to 0.32 s: 1 frame"]

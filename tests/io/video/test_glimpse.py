@@ -31,3 +31,15 @@ def test_damage_is_passed_over(make_clip, odd_frames, tmp_path):
 def test_it_is_upright(make_clip, odd_frames, tmp_path):
   info = read_info(make_clip(tmp_path / "a.mp4", odd_frames, audio=None, rotation=90))
   assert glimpse(info, 0.1)[0].shape == (info.height, info.width, 3) == (67, 45, 3)
+
+
+def test_a_film_that_begins_late(encode, frames, remux, tmp_path):
+  def later(packet):
+    offset = round(2 / packet.time_base)
+    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+    return packet
+
+  path = remux(encode(tmp_path / "a.mkv", frames, options={"bf": "0"}), tmp_path / "b.mkv", later)
+  info, every = read_info(path), [frame.image for frame in read_frames(path)]
+  assert info.start == 2
+  np.testing.assert_array_equal(glimpse(info, 5 / 25, 2), every[5:7])

@@ -75,6 +75,29 @@ def test_a_copy_in_another_split_is_a_leak(tmp_path):
   assert "the other data set" in elsewhere.message
 
 
+def test_the_two_sides_of_an_unpaired_set_may_show_the_same_scene(tmp_path):
+  """Its other splits may not."""
+  files = [save(tmp_path / f"{number}.png", scene(number)) for number in range(2)]
+  clips = [Clip(path.stem, (path,)) for path in files]
+  trained, tested = {"train_low": clips[:1], "train_high": clips[:1]}, clips[1:]
+  scan = Scan(trained | {"test_low": tested, "test_high": tested})
+  assert inspect(scan).problems == []
+  scan.clips["test_high"] = clips
+  leaks = inspect(scan).problems
+  assert [problem.kind for problem in leaks] == ["leak", "leak"]
+  assert all("the split test_high" in problem.message for problem in leaks)
+
+
+def test_sides_that_are_exchanged_throughout_are_one_problem(tmp_path):
+  clips = [pair(tmp_path, "train", number) for number in range(3)]
+  turned = [Clip(clip.name, clip.high, clip.low) for clip in clips]
+  (problem,) = inspect(Scan({"train": [clips[0], *turned[1:]]})).problems
+  assert (problem.kind, problem.path) == ("exchanged", tmp_path / "train" / "high")
+  assert "in 2 of 3 pairs of the split train" in problem.message
+  (problem,) = inspect(Scan({"train": [*clips[:2], turned[2]]})).problems
+  assert (problem.kind, problem.path) == ("exchanged", turned[2].low[0])
+
+
 def test_a_sample_is_spread_and_counted(tmp_path):
   clip = pair(tmp_path, "train", 0)
   clips = [Clip(str(k), clip.low, ()) for k in range(10)]
