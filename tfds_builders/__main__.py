@@ -54,14 +54,21 @@ def build(
     What was built.
 
   Raises:
-    UserError: no such data set or configuration, or one that cannot be made of that folder.
+    UserError: no such data set or configuration, one that cannot be made of that folder, or a
+      package is not installed.
   """
   if name not in known():
     raise UserError(f"{name}: no data set of that name; known: {' '.join(known())}")
-  with silent():
-    import tensorflow_datasets as tfds
+  try:
+    with silent():
+      importlib.import_module("tensorflow")  # which TFDS writes with
+      import tensorflow_datasets as tfds
 
-    module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
+      module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
+  except ImportError as error:
+    raise UserError(
+      f"data sets are built with {error.name}, which is not installed; pip install 'llve_jax[tfds]'"
+    ) from error
   mode = tfds.GenerateMode
   settings = tfds.download.DownloadConfig(
     manual_dir=manual_dir,

@@ -159,6 +159,12 @@ def test_what_cannot_be_built_says_why(tmp_path, name, config, message):
   assert not list(tmp_path.rglob("dataset_info.json"))
 
 
+def test_without_tensorflow_it_says_what_to_install(monkeypatch):
+  monkeypatch.setitem(sys.modules, "tensorflow", None)
+  with pytest.raises(UserError, match=r"with tensorflow, .* pip install 'llve_jax\[tfds\]'"):
+    list(command.build("dark_clips", "static"))
+
+
 @pytest.mark.parametrize(("names", "found"), [((), 0), (("sid", "smid"), 2)])
 def test_it_builds_one_data_set(names, found):
   with pytest.raises(UserError, match=f"name of one data set, found {found}: bright_media dark"):
