@@ -130,6 +130,7 @@ def test_commands_are_found() -> None:
   assert "README.md:16 llve_jax.enhance" in map(str, OURS)
   assert len(OURS) > 25
   assert {"experiments.train", "experiments.plan", "llve_jax.enhance"} <= {c.program for c in OURS}
+  assert [c.program for c in COMMANDS if c not in OURS].count("tfds build") >= 3
   assert len(BUILDS) >= 6
 
 

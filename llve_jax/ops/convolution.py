@@ -9,7 +9,7 @@ A convolution in groups is none of the fast kernels', in either direction: its g
 times as long as that of one without. On a CPU it becomes one, with zeros where groups do not meet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -70,17 +70,14 @@ def convolve(
   covered = numbers == _numbers(space) and not asked
   covered = covered and all(isinstance(size, int) for size in images.shape[1:-1])
   if not covered or (isinstance(padding, str) and max(holes) > 1):
-    return lax.conv_general_dilated(
-      images,
-      kernel,
-      window_strides,
-      padding,
-      lhs_dilation,
-      rhs_dilation,
-      numbers,
-      feature_group_count,
-      **asked,
-    )
+
+    def of_jax(images: Images, kernel: Kernel, groups: int = feature_group_count) -> Array:
+      how = (window_strides, padding, lhs_dilation, rhs_dilation, numbers, groups)
+      return lax.conv_general_dilated(images, kernel, *how, **asked)
+
+    if numbers != _numbers(space) or asked:
+      return of_jax(images, kernel)
+    return _in_groups(of_jax, feature_group_count, images, kernel)
   if isinstance(padding, str):
     reach = [far * (taps - 1) + 1 for far, taps in zip(spread, kernel.shape[:-2], strict=True)]
     padding = lax.padtype_to_pads(images.shape[1:-1], reach, window_strides, padding)
@@ -91,13 +88,10 @@ def convolve(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _convolve(window: _Window, images: Images, kernel: Kernel) -> Array:
-  if window.groups == 1:
-    return _of_jax(window, images, kernel)
+  def of_jax(images: Images, kernel: Kernel, groups: int = window.groups) -> Array:
+    return _of_jax(window._replace(groups=groups), images, kernel)
 
-  def whole(images: Images, kernel: Kernel) -> Array:
-    return _of_jax(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
-
-  return lax.platform_dependent(images, kernel, cpu=whole, default=partial(_of_jax, window))
+  return _in_groups(of_jax, window.groups, images, kernel)
 
 
 def _forward(window: _Window, images: Images, kernel: Kernel) -> tuple[Array, tuple[Array, Array]]:
@@ -126,6 +120,19 @@ def _backward(window: _Window, saved: tuple[Array, Array], slope: Array) -> tupl
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+def _in_groups(
+  convolution: Callable[..., Array], groups: int, images: Images, kernel: Kernel
+) -> Array:
+  """A convolution of (images, kernel, groups); on a CPU that without groups that does the same."""
+  if groups == 1:
+    return convolution(images, kernel)
+
+  def whole(images: Images, kernel: Kernel) -> Array:
+    return convolution(images, _block_diagonal(kernel, groups), 1)
+
+  return lax.platform_dependent(images, kernel, cpu=whole, default=convolution)
 
 
 def _block_diagonal(kernel: Kernel, groups: int) -> Kernel:

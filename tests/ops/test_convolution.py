@@ -200,6 +200,15 @@ def test_symbolic_sizes_of_values_and_gradients() -> None:
       assert_near(export.export(function)(*specs).call(images, kernel), function(images, kernel))
 
 
+def test_groups_of_symbolic_sizes() -> None:
+  images, kernel = drawn(2, 9, 7, 4), drawn(3, 3, 2, 4, seed=1)
+  ours = functools.partial(convolve, window_strides=(1, 1), padding="SAME", feature_group_count=2)
+  shape = export.symbolic_shape("b, h, w, 4")
+  specs = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(kernel.shape, "float32")
+  for function in (jax.jit(ours), slopes(ours)):
+    assert_near(export.export(function)(*specs).call(images, kernel), function(images, kernel))
+
+
 def test_holes_need_numbers_for_their_padding() -> None:
   with pytest.raises(ValueError, match="String padding"):
     convolve(drawn(1, 5, 4, 2), drawn(3, 3, 2, 3), (1, 1), "SAME", lhs_dilation=(2, 2))
