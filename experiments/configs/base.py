@@ -49,6 +49,7 @@ def base(name: str, data: str, model: str, **kwargs: object) -> ConfigDict:
         "mix": {},  # further data sets, see `ingredient`
         "pictures": False,  # whether a pair of single pictures stands for a clip of `frames`
         "darken": darkness(),  # what is done to data sets without a dark side
+        "least_view": 1.0,  # of them, share of height and width that counts as the whole frame
         "bursts": False,  # instead, make noisy bursts of raw light of them, see `data.bursts`
         "keep_negatives": True,  # of mosaics: light below the black level, which is noise
         "blind": False,  # of mosaics: flip the packed array, as released; colours move
@@ -117,6 +118,7 @@ def darkness() -> ConfigDict:
       "shade": 0.2,
       "exposure": (1 / 60, 1.0),
       "night_exposure": (1 / 6, 1.0),
+      "lift": 0.35,
       "tone": 0.65,
       "tone_gamma": (1.4, 3.6),
       "tone_exposure": (1 / 4, 1.0),
@@ -125,6 +127,7 @@ def darkness() -> ConfigDict:
       "level": (0.38, 0.5),
       "contrast": (0.0, 0.5),
       "faded": 0.0,
+      "exchanged": 0.0,
       "cast": 0.5,
       "night_cast": 0.2,
       "noise": 0.85,

@@ -56,6 +56,7 @@ def settings_of(config: ConfigDict, kind: str, context: int = 0) -> dict[str, An
     "context": context,
     "pictures": data.pictures,
     "darkness": data.darken.to_dict(),
+    "least_view": data.least_view,
     "resize": tuple(data.resize),
     "bursts": data.bursts,
   }

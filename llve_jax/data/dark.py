@@ -7,7 +7,7 @@ from typing import Any
 import grain
 import numpy as np
 
-from llve_jax.data.augment import Pair, Size, draw_window
+from llve_jax.data.augment import Pair, Size, draw_window, sides
 from llve_jax.data.frames import (
   as_float,
   decode_beside,
@@ -68,15 +68,27 @@ class DarkWindow(grain.transforms.RandomMap):
     crop: side of a square, in pixels, or (height, width).
     context: side of the view of the whole dark frames; 0: there is none.
     ranges: keyword arguments of `darkening.draw`.
+    least_view: share of the frame's height and of its width that is taken for the whole frame, at
+      least; below 1 it is drawn anew for each window, and its place: a network that sees the whole
+      frame cannot know a few pictures by heart.
   """
 
   def __init__(
-    self, *, frames: int, crop: Size, context: int = 0, ranges: Mapping[str, Any] | None = None
+    self,
+    *,
+    frames: int,
+    crop: Size,
+    context: int = 0,
+    ranges: Mapping[str, Any] | None = None,
+    least_view: float = 1.0,
   ):
+    if not 0 < least_view <= 1:
+      raise UserError(f"least_view: expected a share above 0 and up to 1, found {least_view}")
     self.frames = frames
     self.crop = crop
     self.context = context
     self.ranges = dict(ranges or {})
+    self.least_view = least_view
 
   def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> Pair:
     """As `window.Window.random_map`.
@@ -88,8 +100,9 @@ class DarkWindow(grain.transforms.RandomMap):
     clip = element["clip"].decode()
     places = draw_frames(element, self.frames, rng, key="high")
     try:
-      window = draw_window(frame_size(element["high"][places[0]]), self.crop, rng)
-      bright = decode_beside(element, "high", places)
+      size, view = self._view(frame_size(element["high"][places[0]]), rng)
+      window = draw_window(size, self.crop, rng)
+      bright = np.ascontiguousarray(decode_beside(element, "high", places)[(slice(None), *view)])
       low, high = darken.apply(bright, darkening.draw(rng, **self.ranges), rng)
     except UserError as error:
       raise UserError(f"{clip}: {error}") from None
@@ -102,3 +115,18 @@ class DarkWindow(grain.transforms.RandomMap):
     if self.context:
       pair["context"] = thumbnail_of(to_unit(low), self.context)
     return pair
+
+  def _view(
+    self, size: tuple[int, int], rng: np.random.Generator
+  ) -> tuple[tuple[int, int], tuple[slice, slice]]:
+    """(height, width) of what counts as the whole frame, no less than a window, and its place."""
+    if self.least_view == 1:
+      return size, (slice(size[0]), slice(size[1]))
+    shares = rng.uniform(self.least_view, 1, 2)
+    wanted = (round(float(share) * side) for share, side in zip(shares, size, strict=True))
+    kept = [
+      min(side, max(want, least))
+      for side, want, least in zip(size, wanted, sides(self.crop), strict=True)
+    ]
+    view = draw_window(size, (kept[0], kept[1]), rng)
+    return (kept[0], kept[1]), view

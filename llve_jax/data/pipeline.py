@@ -39,6 +39,7 @@ def example_dataset(
   context: int = 0,
   pictures: bool = False,
   darkness: Mapping[str, Any] | None = None,
+  least_view: float = 1.0,
   resize: Sequence[int] = (),
   bursts: bool = False,
   cache_bytes: int = 2**29,
@@ -67,6 +68,7 @@ def example_dataset(
     context: side of a small view of the whole dark frames that goes with each window; 0: none.
     pictures: whether a pair of single pictures stands for a clip of `frames`, see `data.stills`.
     darkness: keyword arguments of `ops.darkening.draw`, for examples without dark frames.
+    least_view: of examples without dark frames, see `DarkWindow`.
     resize: (height, width) that whole pairs of RGB are brought to before they are cut; empty: they
       stay as they are.
     bursts: make noisy bursts of examples without dark frames, as raw light, see `data.bursts`.
@@ -133,7 +135,9 @@ def example_dataset(
   elif bursts:
     window = BurstWindow(frames=frames, crop=crop)
   elif dark:
-    window = DarkWindow(frames=frames, crop=crop, context=context, ranges=darkness)
+    window = DarkWindow(
+      frames=frames, crop=crop, context=context, ranges=darkness, least_view=least_view
+    )
   window.random_map(kept[0], np.random.default_rng(seed))  # Fail now, not in a thread.
 
   dataset = grain.MapDataset.source(kept).seed(seed)

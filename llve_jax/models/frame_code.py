@@ -17,13 +17,6 @@ from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 
 _SHADE = 1.0 / 255.0  # what logarithms begin at
 _BINS = 16
-_WANTED = 0.4  # mean brightness that the first guess aims at
-
-
-def first_guess(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:
-  """log g of the curve x g / (1 + (g - 1) x) that takes the mean of the frame to `_WANTED`."""
-  mean = jnp.clip(jnp.mean(context, axis=(1, 2, 3))[:, None], 0.5 * _SHADE, 1.0 - _WANTED)
-  return jnp.log(_WANTED / (1.0 - _WANTED)) - jnp.log(mean / (1.0 - mean))
 
 
 def bordered(context: Float[Array, "n s s 3"]) -> Float[Array, "n 1"]:

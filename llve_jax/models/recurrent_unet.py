@@ -6,7 +6,8 @@ Every frame goes through four stages:
    not brightened with it.
 2. A small picture of the whole frame becomes a vector (`models.frame_code`) that follows the video
    slowly: exposure is decided for the frame, not for a part of it, and is steady. From the vector
-   come a tone curve for each colour, a colour matrix, and what every level of the network is told.
+   come a tone curve for each colour, a colour matrix, what every level of the network is told, and
+   how bright the frame is to be; the gain for that is computed, not guessed (`models.tone`).
 3. The frame, brightened by that curve, is encoded and decoded at a half, a quarter and an eighth of
    its size. At the coarsest level features are blended with those of the frame before, as far as a
    gate trusts them; every position first looks for itself among its neighbours in the past
@@ -22,6 +23,7 @@ attention as alignment (Wang et al., "EDVR", CVPRW 2019, there by deformable con
 global colour matrix and curve beside local maps (Cui et al., "IAT", BMVC 2022).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -34,9 +36,9 @@ from jaxtyping import Array, Float
 
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
-from llve_jax.models.frame_code import FrameCode, bordered, first_guess, follow
+from llve_jax.models.frame_code import FrameCode, bordered, follow
 from llve_jax.models.settle import highlight_fade, settle
-from llve_jax.models.tone import Curve, Develop, bend, empty_fade, local_gain, value
+from llve_jax.models.tone import Curve, Develop, bend, cored, empty_fade, local_gain, log_gain, value
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail
@@ -193,7 +195,7 @@ class RecurrentUNet(nn.Module):
       curve.settle.reshape(batch, time, 4),
       None if carry is None else {"frame": carry["frame"], "count": carry["count"]},
     )
-    settled = settled.reshape(halved.shape)
+    settled = cored(settled.reshape(halved.shape))
     balanced = curve.balanced(settled)
     brightest = value(balanced)
     bright = bend(balanced, brightest, curve.gain)
@@ -237,12 +239,17 @@ class RecurrentUNet(nn.Module):
     batch, time = context.shape[:2]
     context = context.reshape(batch * time, *context.shape[2:])
     own = FrameCode(self.code, dtype=self.dtype, name="look")(context)
-    own = jnp.concatenate([own, first_guess(context), bordered(context)], axis=-1)
+    develop = Develop(name="develop")
+    # Each picture says how it would be exposed; what the frame gets follows slowly, as the code.
+    log = log_gain(*develop(leaky_relu(own)), _halve(context))
+    own = jnp.concatenate([own, log, bordered(context)], axis=-1)
     smooth, last = follow(own.reshape(batch, time, -1), past, self.adapt)
     smooth = smooth.reshape(batch * time, -1)
-    code, guess, border = jnp.split(smooth, (self.code, self.code + 1), axis=-1)
+    code, log, border = jnp.split(smooth, (self.code, self.code + 1), axis=-1)
     code = leaky_relu(code)
-    return code, Develop(name="develop")(code, guess, border), last
+    curve, _ = develop(code)
+    gain = jnp.exp(log)[:, None, None]
+    return code, dataclasses.replace(curve, gain=gain, border=border[:, None, None]), last
 
   def _fuse(self, x: Array, past: Array | None, batch: int, time: int) -> tuple[Array, Array]:
     """Runs the memory of the coarsest features along time: (blended features, last memory)."""

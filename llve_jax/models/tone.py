@@ -8,13 +8,21 @@ import math
 
 import flax.linen as nn
 import flax.struct
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from llve_jax.models.settle import box, colors, of_pixels
 
 _CODE = 1.0 / 255.0
 _TOE = 0.02  # where the power of the curve gives way to a straight line
+_LEVEL = 0.44  # mean of a picture that the exposure aims at before anything is learnt
+_LEVELS = 0.35  # how far a frame may be from that, in its logit: means from 0.36 to 0.53
+_GAINS = (-1.25, 4.75)  # least and largest log g
+_CORE = 4.0 * _CODE  # distance from grey, root of the sum over the colours, that is halved
+_STEPS = 4  # of Newton's method, and one that is differentiated
+_FLATTEST = 0.2  # slope of the mean, both in logits, below which Newton's steps are held back
 
 Blocks = Float[Array, "n h w 12"]
 
@@ -61,19 +69,29 @@ class Curve:
     return jnp.einsum("nhwi,nij->nhwj", blocks, whole.reshape(-1, 12, 12))
 
 
+@flax.struct.dataclass
+class Exposure:
+  """How bright a frame is to be.
+
+  Attributes:
+    wanted: logit of the mean that it is brought to.
+    share: how much of the logarithm of the gain for that it gets; 0: it stays as bright as it is.
+  """
+
+  wanted: Float[Array, "n 1"]
+  share: Float[Array, "n 1"]
+
+
 class Develop(nn.Module):
-  """From what is known of a frame to its curve; before anything is learnt, `guess` and no more."""
+  """From what is known of a frame to its curve, but for the gain, which follows from a picture."""
 
   @nn.compact
-  def __call__(
-    self, code: Float[Array, "n k"], guess: Float[Array, "n 1"], border: Float[Array, "n 1"]
-  ) -> Curve:
-    """Args: code: of the frame. guess: log gain to start from. border: whether it has bars."""
+  def __call__(self, code: Float[Array, "n k"]) -> tuple[Curve, Exposure]:
+    """The curve with a gain of 1 and no border, and what the gain is to be."""
     small = nn.initializers.normal(0.02)
     parts = nn.Dense(17, kernel_init=small, name="curve")(code)
-    exponent, balance, gain, others, settle = jnp.split(parts, (3, 6, 7, 13), axis=-1)
-    # log g between -1.25 and 4.75, nearly straight in between.
-    gain = jnp.exp(1.75 + 3.0 * jnp.tanh((guess + gain - 1.75) / 3.0))[:, None, None]
+    exponent, balance, level, others, settle = jnp.split(parts, (3, 6, 7, 13), axis=-1)
+    kept = nn.Dense(1, kernel_init=small, name="kept")(code)
     exponent = jnp.exp(0.7 * jnp.tanh(exponent))
     balance = jnp.exp(1.2 * jnp.tanh(balance))
     # Around the diagonal, which is 0, written without a scatter: other runtimes have none.
@@ -82,7 +100,51 @@ class Develop(nn.Module):
     taken = jnp.concatenate([none, first, none, second, none], axis=-1).reshape(-1, 3, 3)
     eye = jnp.eye(3, dtype=others.dtype)[None]
     mixture = eye + taken - eye * jnp.sum(taken, axis=1, keepdims=True)
-    return Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle), border[:, None, None])
+    gain = jnp.ones_like(kept)[:, None, None]
+    curve = Curve(exponent, balance, gain, mixture, 2.0 * jnp.tanh(settle), jnp.zeros_like(gain))
+    return curve, Exposure(
+      math.log(_LEVEL / (1.0 - _LEVEL)) + _LEVELS * jnp.tanh(level), jax.nn.sigmoid(3.0 - kept)
+    )
+
+
+def log_gain(curve: Curve, exposure: Exposure, blocks: Blocks) -> Float[Array, "n 1"]:
+  """log g of `bend` that takes the mean of a small picture to what is wanted, times a share of it.
+
+  By Newton's method, in logits of the mean, which rise nearly straight with log g. Only the last
+  step is differentiated: at the solution its slope is that of the solution.
+  """
+  balanced = curve.balanced(blocks)
+  brightest = value(balanced)
+
+  def step(log: Array, balanced: Array, brightest: Array, wanted: Array) -> Array:
+    gain = jnp.exp(log)[:, None, None]
+    bent = bend(balanced, brightest, gain)
+    mean = jnp.clip(jnp.mean(bent, axis=(1, 2, 3))[:, None], 1e-4, 1.0 - 1e-4)
+    rise = bent * (1.0 - brightest) / (1.0 + (gain - 1.0) * brightest)
+    slope = jnp.mean(rise, axis=(1, 2, 3))[:, None] / (mean * (1.0 - mean))
+    error = wanted - jnp.log(mean / (1.0 - mean))
+    return jnp.clip(log + error / jnp.maximum(lax.stop_gradient(slope), _FLATTEST), *_GAINS)
+
+  fixed = [lax.stop_gradient(x) for x in (balanced, brightest, exposure.wanted)]
+  log = jnp.zeros_like(exposure.wanted)
+  for _ in range(_STEPS):
+    log = step(log, *fixed)
+  return exposure.share * step(log, balanced, brightest, exposure.wanted)
+
+
+def cored(blocks: Blocks) -> Blocks:
+  """Colours that are no farther from grey than codecs and sensors put them there become greyer.
+
+  The distance d from grey, of a neighbourhood's mean, shrinks to d^3 / (d^2 + `_CORE`^2): a sky of
+  (11, 8, 12) that is brightened five times would be violet. The mean of a pixel's colours stays.
+  """
+  mean = box(colors(blocks))
+  apart = jnp.sum(jnp.square(mean - jnp.mean(mean, axis=-1, keepdims=True)), axis=-1, keepdims=True)
+  share = apart / (apart + _CORE**2)
+  pixels = blocks.reshape(*blocks.shape[:-1], 4, 3)
+  grey = jnp.broadcast_to(jnp.mean(pixels, axis=-1, keepdims=True), pixels.shape)
+  grey = grey.reshape(blocks.shape)
+  return grey + share * (blocks - grey)
 
 
 def bend(blocks: Blocks, value: Blocks, gain: Float[Array, "n h w k"]) -> Blocks:

@@ -55,6 +55,7 @@ def apply(
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, source in enumerate(bright):
     frame = develop.faded(np.asarray(cv2.LUT(source, developed), np.uint8), darkening.saturation)
+    frame = np.ascontiguousarray(frame[..., darkening.colors])
     light = _toned(frame, toned, day, darkening.vivid)
     if night is not None:
       if lit is None or any(lamp.speed != (0.0, 0.0) for lamp in night.lamps):
@@ -71,9 +72,11 @@ def apply(
       light = degrade.blur(light, degrade.point_spread(path))
     light *= (np.asarray(darkening.cast) * gains[index]).astype(np.float32)
     low[index] = overlay.lay_over(cameras.take(light, camera, rng, fixed), over)
-    high[index] = overlay.lay_over(high[index], over)
     if darkening.jpeg:
       low[index] = compress.jpeg_round_trip(low[index], darkening.jpeg)
+  if night is not None and not night.lamps and darkening.level:
+    high = cv2.LUT(high, to_8_bit(develop.curve(high, darkening.level, 0.0)))
+  high = np.stack([overlay.lay_over(frame, over) for frame in high])
   if darkening.h264_crf:
     low = compress.h264_round_trip(low, _RATE, darkening.h264_crf, preset="ultrafast")
   return low, high

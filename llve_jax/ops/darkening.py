@@ -25,9 +25,11 @@ class Darkening:
 
   Attributes:
     level: mean sRGB value, in [0, 1], that the bright clip is brought to before all else by a
-      curve, see `develop.curve`; both sides show it. 0: the clip stays as it is.
+      curve, see `develop.curve`; both sides show it. 0: the clip stays as it is. Where the scene is
+      lit unevenly and without lamps, the target is brought there once more.
     contrast: what that curve adds of it.
     saturation: factor on the bright clip's distance from grey, on both sides; 0 is without colour.
+    colors: which colour of the bright clip becomes its red, green and blue, on both sides.
     tone: (a, b, g): of the dark side, an sRGB value x in [0, 1] becomes b * (a * x)**g.
     vivid: 1: only the brightest colour of each pixel does so, and the others keep their ratio to it
       in linear light, as under less light; 0: every colour does, which makes the dark clip gaudy;
@@ -51,6 +53,7 @@ class Darkening:
   level: float = 0.0
   contrast: float = 0.0
   saturation: float = 1.0
+  colors: tuple[int, int, int] = (0, 1, 2)
   tone: Triple = (1.0, 1.0, 1.0)
   vivid: float = 0.0
   exposure: float = 1.0
@@ -77,6 +80,7 @@ def draw(
   shade: float = 0.2,
   exposure: Range = (1 / 60, 1.0),
   night_exposure: Range = (1 / 6, 1.0),
+  lift: float = 0.35,
   tone: float = 0.65,
   tone_gamma: Range = (1.4, 3.6),
   tone_exposure: Range = (1 / 4, 1.0),
@@ -85,6 +89,7 @@ def draw(
   level: Range = (0.38, 0.5),
   contrast: Range = (0.0, 0.5),
   faded: float = 0.0,
+  exchanged: float = 0.0,
   cast: float = 0.5,
   night_cast: float = 0.2,
   noise: float = 0.85,
@@ -117,6 +122,7 @@ def draw(
     shade: of uneven light without lamps, where it is not night.
     exposure: uniform in its logarithm.
     night_exposure: the same for scenes with lamps.
+    lift: power on illumination in the target, see `Darkening`.
     tone: of a tone curve b * (a x)**g with a of 0.9 to 1 and b of 0.5 to 1; at night half as often
       and half as steep.
     tone_gamma: range of g, uniform.
@@ -126,6 +132,8 @@ def draw(
     level: its mean then, uniform, see `Darkening`.
     contrast: that it gets with it, uniform.
     faded: of a bright clip with less colour, down to none, as cameras have it at night.
+    exchanged: of a bright clip whose red, green and blue change places: without, pictures teach
+      that whatever has no colour in the dark is as yellowish as most things are.
     cast: of a strong cast of colour where it is not night; without, red and blue are off by a few
       percent.
     night_cast: the same at night, where coloured lamps are to stay as they are.
@@ -152,7 +160,7 @@ def draw(
     UserError: a probability outside [0, 1], or an empty range.
   """
   chances = {"untouched": untouched, "night": night, "shade": shade, "tone": tone, "cast": cast}
-  chances |= {"night_cast": night_cast, "faded": faded}
+  chances |= {"night_cast": night_cast, "faded": faded, "exchanged": exchanged}
   chances |= {"retouched": retouched}
   chances |= {"noise": noise, "fixed_noise": fixed_noise, "mosaic": mosaic, "black": black}
   chances |= {"denoise": denoise, "sharpen": sharpen, "drift": drift, "blurred": blurred}
@@ -183,6 +191,7 @@ def draw(
   mean, more = ranges.uniform(light, "level", level), ranges.uniform(light, "contrast", contrast)
   developed = dark and not at_night and light.random() < retouched
   fades, colour = light.random() < faded, float(light.random())
+  exchanges, order = light.random() < exchanged, light.permutation(3).tolist()
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
   quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
   crf = ranges.whole(codec, "h264_crf", h264_crf)
@@ -195,11 +204,13 @@ def draw(
     level=mean if developed else 0.0,
     contrast=more if developed else 0.0,
     saturation=colour if fades else 1.0,
+    colors=(order[0], order[1], order[2]) if exchanges else (0, 1, 2),
     tone=curve,
     vivid=ranges.uniform(kind, "vivid", vivid) if curved else 0.0,
     exposure=factor,
     cast=_cast(tint, night_cast if at_night else cast) if dark else (1.0, 1.0, 1.0),
     night=scene,
+    lift=lift,
     drift=stops if changes else 0.0,
     drift_frames=period,
     drift_start=phase,

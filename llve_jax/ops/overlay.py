@@ -74,10 +74,18 @@ def draw_overlay(rng: np.random.Generator, *, bars: float, graphics: float) -> O
           size=float(rng.uniform(0.025, 0.09)),
           font=_FONTS[rng.integers(len(_FONTS))],
           color=_COLORS[rng.integers(len(_COLORS))],
-          box=_BOXES[rng.integers(len(_BOXES))] if rng.random() < 0.35 else None,
+          box=_box(rng) if rng.random() < 0.5 else None,
         )
       )
   return Overlay(top, side, tuple(signs))
+
+
+def _box(rng: np.random.Generator) -> tuple[int, int, int]:
+  """One of the usual colours, or any."""
+  if rng.random() < 0.5:
+    return _BOXES[rng.integers(len(_BOXES))]
+  red, green, blue = rng.integers(0, 256, 3).tolist()
+  return red, green, blue
 
 
 def rasterise(

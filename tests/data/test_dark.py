@@ -69,6 +69,23 @@ def test_the_view_is_of_the_whole_dark_frames():
   assert "context" not in _window(element)
 
 
+def test_a_part_of_the_frame_may_stand_for_all_of_it():
+  element, frames = bright(count=1, shape=(40, 56))
+  calm = CALM | {"exposure": (1.0, 1.0), "untouched": 1.0, "fixed_noise": 0.0}
+  views = set()
+  for seed in range(40):
+    pair = _window(element, seed, frames=1, crop=24, context=8, ranges=calm, least_view=0.5)
+    high = np.round(pair["high"][0] * 255).astype(np.uint8)
+    assert high.shape == (24, 24, 3)
+    assert any(
+      np.array_equal(frames[0, y : y + 24, x : x + 24], high) for y in range(17) for x in range(33)
+    )
+    views.add(pair["context"].tobytes())
+  assert len(views) == 40
+  with pytest.raises(UserError, match=r"least_view: expected a share above 0 and up to 1, found 0"):
+    DarkWindow(frames=1, crop=24, least_view=0.0)
+
+
 def test_every_visit_is_another_darkness_and_the_stream_repeats_itself():
   element, _ = bright(count=2, shape=(24, 24))
   dataset = pipeline.train_dataset([element], **SETTINGS)

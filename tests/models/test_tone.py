@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llve_jax.models import tone
-from llve_jax.models.frame_code import bordered, first_guess
+from llve_jax.models.frame_code import bordered
 
 RAMP = np.linspace(0, 1, 12, dtype=np.float32)
 
@@ -26,9 +26,9 @@ def test_a_bent_ramp_rises_from_black_to_white(gain: float) -> None:
 def wild(seed: int) -> tone.Curve:
   """A curve from weights far from where they begin."""
   code = jax.random.normal(jax.random.key(seed), (2, 8))
-  variables = tone.Develop().init(jax.random.key(1), code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
+  variables = tone.Develop().init(jax.random.key(1), code)
   variables = jax.tree.map(lambda leaf: 200 * leaf, variables)
-  return tone.Develop().apply(variables, code, jnp.zeros((2, 1)), jnp.zeros((2, 1)))
+  return tone.Develop().apply(variables, code)[0].replace(gain=jnp.full((2, 1, 1, 1), 3.0))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -74,12 +74,58 @@ def test_a_pixel_keeps_the_ratio_of_its_colours() -> None:
   np.testing.assert_allclose(out.max(), 0.75, rtol=1e-6)
 
 
-def test_the_first_guess_takes_the_mean_to_what_is_wanted() -> None:
-  for mean in (0.02, 0.1, 0.4):
-    gain = jnp.exp(first_guess(jnp.full((1, 8, 8, 3), mean)))
-    blocks = jnp.full((1, 1, 1, 12), mean)
-    out = tone.bend(blocks, blocks, gain[:, :, None, None])
-    np.testing.assert_allclose(out, 0.4, atol=1e-5)
+def pictures() -> np.ndarray:
+  """One shade; noise; a quarter black, the rest lit; dark with a lamp. Halved, 8 x 8 blocks."""
+  even = np.full((8, 8, 12), 0.05)
+  noise = np.random.default_rng(0).gamma(1.0, 0.03, (8, 8, 12))
+  half = np.zeros((8, 8, 12))
+  half[:6] = 0.3
+  lamp = np.full((8, 8, 12), 0.02)
+  lamp[3, 3] = 1.0
+  return np.stack([even, noise, half, lamp]).clip(0, 1).astype(np.float32)
+
+
+def exposed(wanted: float, share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+  """log g for each of `pictures`, and the mean that a picture has with it."""
+  curve = dataclasses.replace(
+    wild(0), exponent=jnp.full((4, 3), 0.8), balance=jnp.asarray([[0.9, 1.2, 1.0]] * 4)
+  )
+  logit = np.log(wanted / (1 - wanted))
+  exposure = tone.Exposure(jnp.full((4, 1), logit), jnp.full((4, 1), share))
+  log = tone.log_gain(curve, exposure, jnp.asarray(pictures()))
+  balanced = curve.balanced(jnp.asarray(pictures()))
+  bent = tone.bend(balanced, tone.value(balanced), jnp.exp(log)[:, None, None])
+  return np.asarray(log), np.asarray(bent).mean(axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("wanted", [0.3, 0.44])
+def test_the_gain_takes_a_picture_to_the_mean_that_is_wanted(wanted: float) -> None:
+  np.testing.assert_allclose(exposed(wanted)[1], wanted, atol=2e-3)
+
+
+def test_of_what_is_wanted_a_share_is_given_and_no_gain_is_beyond_bounds() -> None:
+  whole, _ = exposed(0.4)
+  np.testing.assert_allclose(exposed(0.4, share=0.25)[0], 0.25 * whole, rtol=1e-6)
+  np.testing.assert_array_equal(exposed(0.4, share=0.0)[0], 0.0)
+  np.testing.assert_allclose(exposed(0.9999)[0], 4.75)
+  np.testing.assert_allclose(exposed(1e-4)[0], -1.25)
+
+
+def test_the_slope_of_the_gain_is_that_of_the_solution() -> None:
+  curve = dataclasses.replace(
+    wild(0), exponent=jnp.full((4, 3), 0.8), balance=jnp.asarray([[0.9, 1.2, 1.0]] * 4)
+  )
+  blocks, share = jnp.asarray(pictures()), jnp.ones((4, 1))
+
+  def total(wanted: float, exponent: float) -> jax.Array:
+    bent = dataclasses.replace(curve, exponent=jnp.full((4, 3), exponent))
+    return tone.log_gain(bent, tone.Exposure(jnp.full((4, 1), wanted), share), blocks).sum()
+
+  for index, at in ((0, -0.5), (1, 0.8)):
+    given = [-0.5, 0.8]
+    found = float(jax.grad(total, argnums=index)(*given))
+    up, down = ([*given[:index], at + step, *given[index + 1 :]] for step in (0.02, -0.02))
+    assert found == pytest.approx(float(total(*up) - total(*down)) / 0.04, rel=0.03)
 
 
 def test_what_is_flat_and_black_is_found_and_noise_is_not() -> None:

@@ -51,6 +51,29 @@ def test_both_sides_fade():
     assert np.ptp(side.astype(int), axis=-1).max() <= 1
 
 
+def test_colours_change_places_on_both_sides_before_light_is_cast_on_them():
+  clip = _clip()
+  low, high = _apply(clip, colors=(2, 0, 1))
+  for side in (low, high):
+    np.testing.assert_array_equal(side, clip[..., [2, 0, 1]])
+  blue = np.zeros((1, 4, 4, 3), np.uint8)
+  blue[..., 2] = 180
+  low, _ = _apply(blue, colors=(2, 0, 1), cast=(0.25, 1.0, 1.0))
+  np.testing.assert_allclose(low[0, 0, 0], [_code(_light(180) * 0.25), 0, 0], atol=0.6)
+
+
+def test_the_target_of_a_scene_in_shade_is_as_bright_as_the_developed_clip():
+  clip = np.concatenate([_grey(60), _grey(140)], axis=2)
+  shade = NightLight(ambient=0.2, side=0.8, angle=0.0, edge=0.05)
+  low, high = _apply(clip, level=0.45, night=shade, exposure=0.2, overlay=Overlay(top=0.1))
+  picture = high[:, 5:-5]
+  assert picture.mean() / 255 == pytest.approx(0.45, abs=0.01)
+  assert high[:, 0].max() == 0
+  assert low.mean() < 60
+  night = dataclasses.replace(shade, lamps=(LAMP,))
+  assert _apply(clip, level=0.45, night=night, exposure=0.1)[1].mean() / 255 < 0.4
+
+
 def test_a_vivid_curve_keeps_the_ratios_of_light_and_the_other_does_not():
   clip = np.tile(np.array([200, 120, 60], np.uint8), (1, 8, 8, 1))
   light = np.array([_light(code) for code in (200, 120, 60)])

@@ -14,11 +14,13 @@ OFF = {
   for name in (
     "untouched", "night", "shade", "tone", "cast", "night_cast", "noise", "mosaic", "black",
     "denoise", "sharpen", "drift", "blurred", "bars", "graphics", "jpeg", "h264",
-    "retouched", "faded",
+    "retouched", "faded", "exchanged",
   )
 } | {"vivid": (0.0, 0.0)}  # fmt: skip
 
-RARE = {"vivid": (0.2, 0.9), "retouched": 0.6, "faded": 0.5}  # stages that are off unless asked for
+RARE = {  # stages that are off unless asked for
+  "vivid": (0.2, 0.9), "retouched": 0.6, "faded": 0.5, "exchanged": 0.6,
+}  # fmt: skip
 
 
 def _rng(seed=0):
@@ -87,7 +89,7 @@ def test_switching_a_stage_off_leaves_the_others(stage):
     fields |= {"bars": ("overlay",), "graphics": ("overlay",), "h264": ("h264_crf", "jpeg")}
     fields |= {"jpeg": ("jpeg",), "tone": ("tone", "vivid", "exposure", "camera")}
     fields |= {"vivid": ("vivid",), "retouched": ("level", "contrast")}
-    fields |= {"night_cast": ("cast",), "faded": ("saturation",)}
+    fields |= {"night_cast": ("cast",), "faded": ("saturation",), "exchanged": ("colors",)}
     differing = {key for key in full if full[key] != without[key]}
     assert differing <= set(fields.get(stage, ("camera",)))
     changed += bool(differing)
