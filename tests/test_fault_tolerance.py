@@ -30,7 +30,8 @@ pytestmark = [
 def arguments(data_dir: Path, steps: int = 24) -> list[str]:
   own = [f"--config.data.dir={data_dir}", "--config.data.config=tiny", "--config.data.batch=8"]
   own += ["--config.eval.max_frames=1", "--config.model.kwargs.widths=(4,)"]
-  own += ["--config.critics.critic.kwargs.widths=(4,)"]
+  own += ["--config.critics.critic.kwargs.widths=(4,)", "--config.model.kwargs.resnext=False"]
+  own += ["--config.mesh.data=2"]
   return [f"--config={kill.CONFIG}", *kill.SMALL, f"--config.train.steps={steps}", *own]
 
 

@@ -108,7 +108,10 @@ def test_real_plans_of_pods(tmp_path: Path) -> None:
   assert done.returncode == 0, done.stderr
   check_plans(json.loads(file.read_text())["training"], slices)
   large = topology.parse(slices[1])
-  check_plans(plan.plan_training(config("sci.py:pod", data__crop=16), [large]), slices[1:])
+  check_plans(
+    plan.plan_training(config("sci.py:pod", data__crop=16, model__kwargs__stages=2), [large]),
+    slices[1:],
+  )
 
 
 def check_plans(plans: list[dict[str, Any]], slices: list[str]) -> None:
