@@ -17,6 +17,7 @@ from experiments.run import attempt
 from experiments.run.assemble import Run, settle_data
 from experiments.run.compiled_steps import Programs
 from llve_jax.errors import UserError
+from llve_jax.losses.temporal import ACROSS_FRAMES
 from llve_jax.train import mesh
 from llve_jax.train.objective import Objective
 from llve_jax.train.state import State, parameter_count
@@ -95,7 +96,7 @@ def program_of(run: Run, objective: Objective, loss: ConfigDict) -> str:
   """
   config = run.config
   sizes = {key: config.data[key] for key in ("frames", "crop", "crop_width")}
-  if objective.outputs or config.step.name in ("temporal", "unpaired_gan"):
+  if objective.outputs:
     parts = {**networks_of(config), "step": config.step}
     parts |= {"loss": [key for key in loss if loss[key]], "shape": sizes}
     return ConfigDict(parts).to_json_best_effort(sort_keys=True)
@@ -107,6 +108,12 @@ def program_of(run: Run, objective: Objective, loss: ConfigDict) -> str:
     "losses": [bool(objective.direct.losses), sorted(objective.carried)],
     "video": sizes["frames"] > 1,
   }
+  if config.step.name == "temporal":
+    losses = objective.direct.losses
+    across = sorted(key for key in losses if losses[key] in ACROSS_FRAMES)
+    parts["chunks"] = [sizes["frames"], config.step.options.truncate, across]
+  if config.step.name == "unpaired_gan":
+    parts["patches"] = [sizes, config.step.options.patch_size]
   return repr(parts)
 
 

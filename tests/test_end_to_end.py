@@ -208,6 +208,7 @@ def test_the_same_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
   command += [f"--workdir={tmp_path}", f"--config.data.dir={data_dir}"]
   command += ["--config.data.batch=8", "--config.data.crop=24", "--config.train.steps=2"]
   command += ["--config.phases.gan.loss.vgg16=0.0", "--config.data.config=tiny"]
+  command += ["--config.model.kwargs.widths=(4,)"]
   done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
   assert done.returncode == 0, done.stderr
   metrics = json.loads(done.stdout.splitlines()[-1])

@@ -3,6 +3,7 @@
 import functools
 import json
 import sys
+from typing import Any
 
 import jax
 import pytest
@@ -13,10 +14,10 @@ from tests.parallel_run import CONFIGS, losses
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 # Clips alone are split where two processes run, below.
-MESHES = {"4x2": {"devices": 8, "rows": 2}}
-FURTHER = {
-  "siamese": {"1x4": {"devices": 4, "rows": 4}},  # 30 rows: two are filled up
-  "paired_gan": {"8x1, split parameters": {"devices": 8, "parameters": "fsdp"}},
+MESHES: dict[str, dict[str, Any]] = {"4x2": {"devices": 8, "rows": 2}}
+OTHER = {
+  "siamese": {**MESHES, "1x4": {"devices": 4, "rows": 4}},  # 30 rows: two are filled up
+  "paired_gan": {"4x2, split parameters": {"devices": 8, "rows": 2, "parameters": "fsdp"}},
 }
 
 
@@ -56,7 +57,7 @@ def assert_same(
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_mesh_gives_the_losses_of_one_device(name: str) -> None:
   expected = on_one_device(name)
-  for title, given in {**MESHES, **FURTHER.get(name, {})}.items():
+  for title, given in OTHER.get(name, MESHES).items():
     options = dict(given)
     devices = jax.devices()[: options.pop("devices")]
     assert_same(title, name, losses(name, devices, **options), expected)
