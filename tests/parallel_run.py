@@ -40,12 +40,29 @@ def enlighten() -> ConfigDict:
   config = enlighten_gan.get_config("smoke")
   config.step.options.weights = ConfigDict({"global": 1.0, "local": 1.0})
   config.model.kwargs.widths = (4,)
+  for critic in config.critics.values():
+    critic.kwargs.layers = 1
   return config
 
 
 def mbllen_l1() -> ConfigDict:
   config = mbllen.get_config("smoke")
+  config.model.kwargs.update(features=4, depth=1, width=2)
   config.phases.all.loss = ConfigDict({"l1": 1.0})
+  return config
+
+
+def smid_pairs() -> ConfigDict:
+  config = smid.get_config("smoke")
+  config.model.kwargs.widths = (4, 6)
+  return config
+
+
+def recurrent() -> ConfigDict:
+  """Two chunks, and what compares frames."""
+  config = recurrent_unet.get_config("smoke")
+  config.model.kwargs.update(widths=(4, 4), blocks=(0, 1), decoder_blocks=(0,))
+  config.phases.all.loss = ConfigDict({"charbonnier": 1.0, "frame_difference": 4.0})
   return config
 
 
@@ -53,8 +70,8 @@ CONFIGS: dict[str, Callable[[], ConfigDict]] = {
   "supervised": mbllen_l1,
   "paired_gan": turntable,
   "unpaired_gan": enlighten,
-  "siamese": lambda: smid.get_config("smoke"),
-  "temporal": lambda: recurrent_unet.get_config("smoke"),
+  "siamese": smid_pairs,
+  "temporal": recurrent,
 }
 
 

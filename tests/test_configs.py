@@ -17,7 +17,9 @@ from experiments.run import attempt
 from experiments.run.assemble import Run, settle_data
 from experiments.run.compiled_steps import Programs
 from llve_jax.errors import UserError
+from llve_jax.losses.temporal import ACROSS_FRAMES
 from llve_jax.train import mesh
+from llve_jax.train.objective import Objective
 from llve_jax.train.state import State, parameter_count
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -85,29 +87,78 @@ def networks_of(config: ConfigDict) -> dict[str, Any]:
   }
 
 
-def program_of(config: ConfigDict, loss: ConfigDict) -> str:
-  """What the program of a phase's step depends on: no rates, no weights of losses."""
+def program_of(run: Run, objective: Objective, loss: ConfigDict) -> str:
+  """What the program of a phase's step depends on: no rates, no weights of losses.
+
+  Every network runs forward at its own size (`state_shapes`), and every loss of output and target
+  at the size of the clips (`judge`). What a step makes of the two is of one form whatever their
+  sizes, unless it or a loss cuts clips or looks into the network.
+  """
+  config = run.config
+  sizes = {key: config.data[key] for key in ("frames", "crop", "crop_width")}
+  if objective.outputs:
+    parts = {**networks_of(config), "step": config.step}
+    parts |= {"loss": [key for key in loss if loss[key]], "shape": sizes}
+    return ConfigDict(parts).to_json_best_effort(sort_keys=True)
+  networks = {"generator": run.generator, **run.critics}
   parts = {
-    **networks_of(config),
-    "step": config.step,
-    "loss": [key for key in loss if loss[key]],
-    "shape": {key: config.data[key] for key in ("frames", "crop", "crop_width")},
+    "networks": {name: [type(each).__name__, form_of(each)] for name, each in networks.items()},
+    "optimizer": networks_of(config)["optimizer"],
+    "step": [config.step.name, {key: x for key, x in config.step.options.items() if is_form(x)}],
+    "losses": [bool(objective.direct.losses), sorted(objective.carried)],
+    "video": sizes["frames"] > 1,
   }
-  return ConfigDict(parts).to_json_best_effort(sort_keys=True)
+  if config.step.name == "temporal":
+    losses = objective.direct.losses
+    across = sorted(key for key in losses if losses[key] in ACROSS_FRAMES)
+    parts["chunks"] = [sizes["frames"], config.step.options.truncate, across]
+  if config.step.name == "unpaired_gan":
+    parts["patches"] = [sizes, config.step.options.patch_size]
+  return repr(parts)
+
+
+def is_form(value: Any) -> bool:
+  """No number and no list of numbers."""
+  return isinstance(value, bool | str)
+
+
+def form_of(network: Any) -> dict[str, Any]:
+  """What a network is built of, whatever its widths and depths."""
+  values = {field.name: getattr(network, field.name) for field in dataclasses.fields(network)}
+  form = {key: value for key, value in values.items() if is_form(value) and key != "name"}
+  return form | {"dtype": str(jnp.dtype(values.get("dtype", jnp.float32)))}
 
 
 TRACED: set[str] = set()
+JUDGED: set[tuple[Any, ...]] = set()
 STATES: dict[str, State] = {}
 
 
 def state_shapes(run: Run) -> State:
-  """Of the first state, traced once for all that have its networks: not for each size of crops."""
+  """Of the first state, for which every network runs forward; once for equal ones of equal size."""
   memory = [sorted(objective.memory) for objective in run.objectives]
-  parts = {**networks_of(run.config), "memory": memory}
+  parts = {**networks_of(run.config), "memory": memory, "shape": run.input_shape}
   key = ConfigDict(parts).to_json_best_effort(sort_keys=True)
   if key not in STATES:
     STATES[key] = jax.eval_shape(run.init)
   return dataclasses.replace(STATES[key], frozen=run.frozen)
+
+
+def judge(run: Run, objective: Objective, state: State) -> None:
+  """Traces the gradient of what compares output and target, at the size of the run's clips."""
+  _, frames, height, width, _ = run.input_shape
+  scale = run.traits.scale
+  clip = jax.ShapeDtypeStruct((2, frames, scale * height, scale * width, 3), jnp.float32)
+  names = (*sorted(objective.direct.losses), *sorted(objective.carried))
+  if (key := (names, clip.shape)) in JUDGED:
+    return
+  JUDGED.add(key)
+
+  def total(output: jax.Array, target: jax.Array, state: State) -> jax.Array:
+    return objective({"clip": output}, {"high": target}, state, jax.random.key(0))[0]
+
+  slope = jax.eval_shape(jax.grad(total), clip, clip, state)
+  assert (slope.shape, slope.dtype) == (clip.shape, clip.dtype)
 
 
 def assert_is_a_step(before: State, after: State, scalars: dict[str, Any]) -> None:
@@ -121,15 +172,17 @@ def assert_is_a_step(before: State, after: State, scalars: dict[str, Any]) -> No
 def test_every_variant_builds_and_every_phase_traces(name: str, variant: str) -> None:
   """But for smoke runs, which take real steps below."""
   run = Run(config_of(name, variant))
-  state = None
-  for phase, step in zip(run.phases, run.step_functions, strict=True):
-    if (program := program_of(run.config, phase.loss)) in TRACED:
-      continue  # it differs from another one in its data or its length
+  state = state_shapes(run)
+  for phase, objective, step in zip(run.phases, run.objectives, run.step_functions, strict=True):
+    if (program := program_of(run, objective, phase.loss)) in TRACED:
+      # Another one differs in its data, its length, its widths, or in what `judge` sees.
+      if not objective.outputs and (objective.direct.losses or objective.carried):
+        judge(run, objective, state)
+      continue
     TRACED.add(program)
-    state = state or state_shapes(run)
     assert_is_a_step(state, *jax.eval_shape(step, state, batch_shapes(run)))
   if not variant and name in PARAMETERS:
-    assert parameter_count((state or state_shapes(run)).generator.params) == PARAMETERS[name]
+    assert parameter_count(state.generator.params) == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

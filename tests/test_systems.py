@@ -32,7 +32,10 @@ from tests.tfds_builders.smoid.test_smoid import customized as smoid_customized
 from tests.tfds_builders.turntable_pairs.test_turntable_pairs import prepared as turntable_files
 from tests.tfds_builders.unpaired_images.test_unpaired_images import everything as unpaired_files
 
-pytestmark = [pytest.mark.usefixtures("standard_promotion"), pytest.mark.slow]
+pytestmark = [
+  pytest.mark.usefixtures("standard_promotion", "signatures_of_methods"),
+  pytest.mark.slow,
+]
 
 SIDE = 32
 SIZE = (SIDE, SIDE)

@@ -98,7 +98,7 @@ def _smoke(config: ConfigDict) -> None:
   base.smoke(config)
   _embedded(config)
   config.data.frames = 3
-  config.model.kwargs.update(width=8, blocks=(1, 1))
+  config.model.kwargs.update(width=8, blocks=(1,))
   config.train.stop_after = 0
 
 

@@ -60,7 +60,7 @@ def _quick(config: ConfigDict) -> None:
 def _smoke(config: ConfigDict) -> None:
   base.smoke(config)
   config.data.frames = 3
-  config.model.kwargs.update(width=8, blocks=(1, 1), widths=(6, 4))
+  config.model.kwargs.update(width=8, blocks=(1,), widths=(6, 4))
   config.train.stop_after = 0
 
 

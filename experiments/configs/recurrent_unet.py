@@ -58,7 +58,7 @@ def _smoke(config: ConfigDict) -> None:
   base.smoke(config)
   config.data.frames = 4
   config.step.options.truncate = 2
-  config.model.kwargs.update(widths=(4, 6), blocks=(1, 1), decoder_blocks=(1,), reach=1)
+  config.model.kwargs.update(widths=(4, 6), blocks=(0, 1), decoder_blocks=(0,), reach=1)
 
 
 VARIANTS: dict[str, base.Change] = {

@@ -14,6 +14,7 @@ from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import Classic
 from llve_jax.models.contract import Traits
 from llve_jax.zoo.shipped import DEFAULT
+from tests import commands
 from tests.methods.networks import of_function
 
 
@@ -161,7 +162,7 @@ def test_bad_input_is_one_line_and_exit_code_2(clip, tmp_path, case):
   (tmp_path / "text.mp4").write_text("no video " * 50)
   (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
   before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-  done = main(source, target, "--model=clahe", cwd=tmp_path)
+  done = commands.run("llve_jax.enhance", source, target, "--model=clahe", cwd=tmp_path)
   assert done.returncode == 2
   assert done.stdout == ""
   assert done.stderr.startswith("error: ")

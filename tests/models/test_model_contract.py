@@ -31,7 +31,7 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
   "cnn3d": ({**_RESNET, "widths": (6, 4), "align_corners": False},),
   "conv_lstm": (
     {**_RESNET, "align_corners": False},
-    {**_RESNET, "form": "released"},
+    {"width": 8, "blocks": (1,), "form": "released"},
   ),
   "kpn": (
     {"widths": (4, 6, 8), "burst": 3, "kernel": 3},
@@ -43,8 +43,8 @@ TINY: dict[str, tuple[dict[str, Any], ...]] = {
     {"features": 4, "branches": 1, "encoder": (3, 4, 4), "decoder": (4, 3), "temporal": "conv3d"},
   ),
   "recurrent_unet": (
-    {"widths": (4, 6, 8), "blocks": (1, 1, 1), "decoder_blocks": (1, 1), "code": 8},
-    {"widths": (4, 6, 8), "blocks": (0, 1, 1), "decoder_blocks": (0, 0), "code": 8, "reach": 2},
+    {"widths": (4, 6), "blocks": (1, 1), "decoder_blocks": (1,), "code": 8},
+    {"widths": (4, 4, 6), "blocks": (0, 0, 1), "decoder_blocks": (0, 0), "code": 8, "reach": 2},
   ),
   "sci": ({"deviation": 0.3}, {"features": 4, "blocks": 2, "deviation": 0.3}),
   "sid_unet": ({"widths": (4, 6, 8)}, {"widths": (4, 6, 8), "input_kind": "xtrans"}),

@@ -11,6 +11,7 @@ import pytest
 from llve_jax.errors import UserError
 from llve_jax.prepare import command
 from llve_jax.prepare.settings import Settings
+from tests import commands
 
 QUICK = Settings(crops="none", match_height=90)
 
@@ -122,14 +123,12 @@ def test_the_command_itself(shoot, tmp_path):
 
 def test_errors_are_one_line(tmp_path):
   (tmp_path / "shoot").mkdir()
-  run = _main("--shoot=shoot", cwd=tmp_path)
-  _, errors = run.communicate(timeout=120)
+  run = commands.run("llve_jax.prepare", "--shoot=shoot", cwd=tmp_path)
   assert run.returncode == 2
-  assert errors.startswith("error: give both --shoot=DIR")
-  run = _main("--shoot=shoot", "--out=out", cwd=tmp_path)
-  _, errors = run.communicate(timeout=120)
+  assert run.stderr.startswith("error: give both --shoot=DIR")
+  run = commands.run("llve_jax.prepare", "--shoot=shoot", "--out=out", cwd=tmp_path)
   assert run.returncode == 2
-  assert "SCENE/            any name" in errors
+  assert "SCENE/            any name" in run.stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

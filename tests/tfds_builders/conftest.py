@@ -6,6 +6,11 @@ import pytest
 import tensorflow_datasets as tfds
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _signatures(signatures_of_methods: None) -> None:
+  """For every test here."""
+
+
 @pytest.fixture(scope="session")
 def dark_clips_module():
   return importlib.import_module("tfds_builders.dark_clips.dark_clips_dataset_builder")

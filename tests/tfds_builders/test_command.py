@@ -42,8 +42,9 @@ def everything(root):
   test_paired_video.prepared(root / "paired_video", np.uint16)
   for config in ("indoor", "outdoor", "indoor_static", "outdoor_static"):
     test_sdsd.write(root / "sdsd", config)
-  test_sid.shoot(root / "sid", shape=(208, 216))
-  test_sid.shoot(root / "sid", "Fuji", shape=(516, 516), cfa=XTRANS)
+  scenes = {name: numbers[:1] for name, numbers in test_sid.SCENES.items()}
+  test_sid.shoot(root / "sid", shape=(208, 216), scenes=scenes)
+  test_sid.shoot(root / "sid", "Fuji", shape=(516, 516), cfa=XTRANS, scenes=scenes)
   name, *_ = test_smoid.clips(root / "smoid")
   test_smoid.clips(root / "smoid", folders=("train_he", "gt_he"))
   (root / "smoid" / "customized_list").write_text(

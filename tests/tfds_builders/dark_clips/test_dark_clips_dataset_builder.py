@@ -191,10 +191,7 @@ def test_every_train_segment_has_its_own_draw(train):
   }
 
 
-def test_two_builds_are_equal_and_another_seed_is_not(builder, build_dark_clips, tmp_path):
-  again = build_dark_clips(tmp_path / "again")
-  for split in ("train", "test"):
-    assert _content(again, split) == _content(builder, split)
+def test_another_seed_gives_another_build(builder, build_dark_clips, tmp_path):
   other = build_dark_clips(tmp_path / "other", seed=1)
   assert _content(other, "train") != _content(builder, "train")
   first = builder.as_data_source("train")[0]
@@ -235,9 +232,9 @@ def test_scikit_video_is_not_imported(builder):
 
 
 @pytest.mark.slow
-def test_command_line_builds_the_same_in_another_process(build_dark_clips, tmp_path):
-  config = {"name": "line", "max_height": 40, "max_frames": 3, "segment": 2, "passes": 2}
-  config["exposure"] = [0.1, 0.2]
+def test_command_line_builds_the_same_in_another_process(builder, tmp_path):
+  names = ("name", "max_height", "max_frames", "segment", "passes", "exposure")
+  config = {name: getattr(builder.builder_config, name) for name in names}
   command = [
     os.fspath(Path(sys.executable).parent / "tfds"),
     "build",
@@ -250,10 +247,9 @@ def test_command_line_builds_the_same_in_another_process(build_dark_clips, tmp_p
     command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
   )
   assert done.returncode == 0, done.stderr[-3000:]
-  builder = tfds.builder_from_directory(tmp_path / "line" / "dark_clips" / "line" / "2.0.0")
-  assert builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
-  again = build_dark_clips(tmp_path / "again", **config)
-  for split, count in (("train", 4), ("test", 6)):
-    content = _content(builder, split)
+  again = tfds.builder_from_directory(tmp_path / "line" / "dark_clips" / "tiny" / "2.0.0")
+  assert again.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
+  for split, count in (("train", 8), ("test", 9)):
+    content = _content(again, split)
     assert len(content) == count
-    assert content == _content(again, split)
+    assert content == _content(builder, split)

@@ -16,12 +16,12 @@ SHORTS = ((0, 0.04), (1, 0.04), (0, 0.1))
 LISTED = "./{camera}/short/{short} ./{camera}/long/{long} ISO200 F8\n"
 
 
-def shoot(root, camera="Sony", *, lists=True, shape=(24, 36), cfa="RGGB"):
+def shoot(root, camera="Sony", *, lists=True, shape=(24, 36), cfa="RGGB", scenes=SCENES):
   suffix = layout.SUFFIXES[camera]
   mosaics = {}
-  for name, scenes in SCENES.items():
+  for name, numbers in scenes.items():
     lines = []
-    for scene in scenes:
+    for scene in numbers:
       seconds = 30 if scene == "00003" else 10
       long = f"{scene}_00_{seconds}s{suffix}"
       path = root / camera / "long" / long

@@ -10,7 +10,6 @@ import pytest
 
 from llve_jax import models
 from llve_jax.errors import UserError
-from llve_jax.train import mesh
 from llve_jax.train.objective import make_objective
 from llve_jax.train.state import Learner, State
 from llve_jax.train.steps import siamese
@@ -123,21 +122,6 @@ def test_what_a_mask_covers_in_either_frame_teaches_nothing() -> None:
   unmasked = step(fresh(), BATCH)[1]
   for name in ("loss/l1", "loss/siamese"):
     assert float(results[0][1][name]) != float(unmasked[name])
-
-
-def test_eight_devices_equal_one() -> None:
-  batch = {name: jnp.concatenate(2 * [clip]) for name, clip in BATCH.items()}
-  step = siamese.make_step(NETWORK, make_objective({"l1": 1.0}), SGD)
-  results = []
-  for devices in (jax.devices()[:1], jax.devices()):
-    on = mesh.make_mesh(devices)
-    state, scalars = mesh.compile_step(step, on)(
-      mesh.create_on(on, fresh), jax.device_put(batch, mesh.batch_sharding(on))
-    )
-    results.append((jax.device_get(state.generator), jax.device_get(scalars)))
-  assert distance(results[0][0], results[1][0]) < 1e-6
-  for name, value in results[0][1].items():
-    np.testing.assert_allclose(results[1][1][name], value, rtol=1e-5)
 
 
 def test_two_runs_are_bit_equal() -> None:
