@@ -3,7 +3,7 @@
 Every frame goes through four stages:
 
 1. It is averaged with its past where nothing has changed (`models.settle`), so that its noise is
-   not brightened with it.
+   not brightened with it; nor are the faint colours that codecs leave in what is grey.
 2. A small picture of the whole frame becomes a vector (`models.frame_code`) that follows the video
    slowly: exposure is decided for the frame, not for a part of it, and is steady. From the vector
    come a tone curve for each colour, a colour matrix, what every level of the network is told, and
@@ -38,7 +38,16 @@ from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.frame_code import FrameCode, bordered, follow
 from llve_jax.models.settle import highlight_fade, settle
-from llve_jax.models.tone import Curve, Develop, bend, cored, empty_fade, local_gain, log_gain, value
+from llve_jax.models.tone import (
+  Curve,
+  Develop,
+  bend,
+  cored,
+  empty_fade,
+  local_gain,
+  log_gain,
+  value,
+)
 from llve_jax.ops.resize import bilinear_double, crop_to, pad_to_multiple
 from llve_jax.ops.space import depth_to_space
 from llve_jax.ops.thumbnail import thumbnail

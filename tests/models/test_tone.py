@@ -65,6 +65,29 @@ def test_power_is_the_formula() -> None:
     np.testing.assert_allclose(found[0, :, 0, color], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("code", [(11, 8, 12), (40, 40, 40), (200, 40, 30), (60, 66, 60)])
+def test_a_colour_near_grey_becomes_greyer_and_others_stay(code: tuple[int, int, int]) -> None:
+  color = np.asarray(code, np.float64) / 255
+  blocks = np.tile(color, (1, 5, 6, 4)).astype(np.float32)
+  apart = color - color.mean()
+  squared = (apart**2).sum()
+  expected = color.mean() + apart * squared / (squared + (4 / 255) ** 2)
+  found = np.asarray(tone.cored(jnp.asarray(blocks)))[0, 2, 3]
+  np.testing.assert_allclose(found, np.tile(expected, 4), atol=1e-6)
+  if max(code) == 200:
+    np.testing.assert_allclose(found, np.tile(color, 4), atol=1e-3)
+
+
+def test_noise_does_not_make_a_grey_place_colourful() -> None:
+  noise = np.random.default_rng(0).normal(0.2, 0.03, (1, 16, 16, 12)).astype(np.float32)
+  cored = np.asarray(tone.cored(jnp.asarray(noise))).reshape(-1, 3)
+  pixels = noise.reshape(-1, 3)
+  np.testing.assert_allclose(cored.mean(axis=-1), pixels.mean(axis=-1), atol=1e-6)
+  assert np.std(cored - cored.mean(-1, keepdims=True)) < 0.5 * np.std(
+    pixels - pixels.mean(-1, keepdims=True)
+  )
+
+
 def test_a_pixel_keeps_the_ratio_of_its_colours() -> None:
   red = np.tile(np.asarray([0.5, 0.1, 0.05], np.float32), 4)[None, None, None]
   value = tone.value(jnp.asarray(red))
