@@ -59,7 +59,7 @@ SHIPPED: dict[str, Shipped] = {
   ),
   "night-research": Shipped(
     summary="Dark films and photographs; also trained on pairs.",
-    sha256="74664db3ad21f0db56cc38b07e747b9eea264e2ccf1ced765d545dbd9f61f9f8",
+    sha256="3c6e913c940f2f831f021b89c524b0d8aeff4132f5501daa795a933378378e1e",
     parameters=383447,
     research=True,
     licence="research only",
@@ -67,7 +67,7 @@ SHIPPED: dict[str, Shipped] = {
   ),
   "night-research-small": Shipped(
     summary="As night-research, with half of the blocks.",
-    sha256="75db379c6831e220c67fc15b6f4e8ab1d5baf271cec222ea2aff4608a66480f1",
+    sha256="aa7e4139f07224f763526676db6b98eaf219c57a4552b93914d07e311d90cd44",
     parameters=198743,
     research=True,
     licence="research only",
