@@ -45,7 +45,7 @@ def texture(scale: float) -> np.ndarray:
 
 
 def test_a_strong_light_turns_nothing_around_it_black(network: Method) -> None:
-  """Measured: the darkest pixel of the ring at 34 where the ring was at 25 on average, and 61 there."""
+  """Measured: the darkest pixel of the ring at 34, and 61 on average, where that was 25."""
   away = np.hypot(ROWS - HEIGHT / 2, COLUMNS - WIDTH / 2)
   glow = 120 * np.exp(-np.square(away / 14))[..., None]
   dark = noisy(lambda index: np.where(away[..., None] < 8, 255.0, texture(1 / 6) + glow))
