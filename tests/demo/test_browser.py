@@ -164,7 +164,7 @@ def test_a_second_visitor_waits_a_third_gives_up_and_the_first_may_cancel(
   browser: Any, address: str, page_folder: Path, dark_picture: Path, tmp_path: Path
 ) -> None:
   long = tmp_path / "long.mp4"
-  write_video(long, np.broadcast_to(np.uint8(20), (2000, 240, 320, 3)), 25)
+  write_video(long, np.broadcast_to(np.uint8(20), (2000, 240, 320, 3)), 75)
   other = tmp_path / "other.png"
   other.write_bytes(dark_picture.read_bytes() + b"unlike any")
   first, second, third = (browser.new_page(viewport=DESK) for _ in range(3))
