@@ -21,7 +21,8 @@ only: build `paired_images` from each, into a folder of its own, and name these 
 
 Variants, joined by commas:
   base            383,447 parameters (default), 5,000 steps
-  longer          2,500 more at a lower rate; begin with the weights of the first time
+  longer          2,500 more at a lower rate; begin with the weights of the first time; twice for
+                  what is shipped
   small           half of the blocks, 198,743 parameters, 1,000 steps; begin with those of any other
   research        also on pairs, half of the pictures, 2,500 steps; begin with weights of `longer`
   research_small  both

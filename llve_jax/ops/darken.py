@@ -55,7 +55,8 @@ def apply(
   low, high = np.empty_like(bright), np.empty_like(bright)
   for index, source in enumerate(bright):
     frame = develop.faded(np.asarray(cv2.LUT(source, developed), np.uint8), darkening.saturation)
-    frame = np.ascontiguousarray(frame[..., darkening.colors])
+    if darkening.colors != (0, 1, 2):
+      frame = np.ascontiguousarray(frame[..., darkening.colors])
     light = _toned(frame, toned, day, darkening.vivid)
     if night is not None:
       if lit is None or any(lamp.speed != (0.0, 0.0) for lamp in night.lamps):
