@@ -8,10 +8,12 @@ networks (`torch_rivals`) have as many parameters as ours, which is checked, lie
 run as written and compiled (`torch.compile`). All take turns, so that other load on the machine
 meets all of them, and a turn's first call is not counted; figures are medians. Speed is the faster
 one of PyTorch's times over ours: above 1 we are faster. The step is that of Adam on the mean
-absolute error, in float32, and batch statistics move.
+absolute error, in float32, and batch statistics move. Forward is compiled as for networks that run
+(`io.compilation.for_inference`).
 """
 
 import dataclasses
+import functools
 import json
 import statistics
 import subprocess
@@ -27,6 +29,7 @@ import optax
 from absl import app, flags
 
 from llve_jax import models
+from llve_jax.io import compilation
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("torch_python", sys.executable, "A Python that has PyTorch.")
@@ -79,7 +82,7 @@ def make_ours(network: str, shape: Sequence[int]) -> Ours:
   rest = dict(variables)
   params = rest.pop("params")
 
-  @jax.jit
+  @functools.partial(jax.jit, compiler_options=compilation.for_inference())
   def forward(params: Any) -> Any:
     result: Any = module.apply({"params": params, **rest}, clip)
     return result["clip"]

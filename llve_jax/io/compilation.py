@@ -46,7 +46,8 @@ def for_inference() -> dict[str, str]:
   On a CPU, XLA leaves convolutions to YNNPACK, which shares the columns and channels of a picture
   among cores, never its rows: up to 64 channels of a small picture are computed by one core. The
   kernels of before (Eigen's) share rows, and networks are up to 1.5 times as fast by them.
-  Gradients of kernels are slower by them, so training does without.
+  Gradients of kernels are slower by them, so training does without, and `ops.convolution` writes
+  what gains by rows so that it goes to them all the same.
 
   Returns:
     Nothing on other devices, where XLA_FLAGS says something about it, or where XLA knows of no such

@@ -36,6 +36,21 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     (3, 3, 2, 3),
     {"lhs_dilation": (2, 3), "window_strides": (1, 2), "padding": ((0, 0), (0, 0))},
   ),
+  "wide map": ((2, 32, 5, 12), (3, 3, 12, 20), {}),
+  "wide map, lopsided kernel": ((1, 33, 4, 20), (2, 3, 20, 12), {"padding": ((1, 0), (0, 0))}),
+  "kernel larger than the picture": ((2, 2, 3, 4), (3, 5, 4, 3), {}),
+  "kernel larger, stride": ((2, 2, 2, 3), (3, 3, 3, 4), {"window_strides": (2, 2)}),
+  "kernel larger, less padding than none": (
+    (1, 6, 2, 2),
+    (3, 3, 2, 3),
+    {"padding": ((-1, 2), (1, 1))},
+  ),
+  "kernel larger, holes": (
+    (1, 2, 2, 2),
+    (3, 3, 2, 3),
+    {"lhs_dilation": (2, 3), "padding": ((1, 2), (1, 1))},
+  ),
+  "longer in time than the clip": ((1, 2, 5, 6, 2), (3, 3, 3, 2, 3), {}),
   "in time": ((2, 9, 3), (3, 3, 4), {"window_strides": (2,)}),
   "in space and time": ((1, 4, 5, 6, 2), (3, 3, 3, 2, 3), {"window_strides": (1, 2, 1)}),
   "groups": ((2, 6, 5, 4), (3, 3, 2, 4), {"feature_group_count": 2}),
@@ -159,7 +174,7 @@ def convolutions(program: str) -> list[str]:
   return sorted(re.findall(r"stablehlo\.convolution\(.*?\) (dim_numbers.*)", program))
 
 
-@pytest.mark.parametrize("name", ["stride", "groups"])
+@pytest.mark.parametrize("name", ["stride", "groups", "wide map", "kernel larger than the picture"])
 @pytest.mark.parametrize("platform", ["tpu", "cuda", "rocm"])
 def test_accelerators_get_what_jax_would_give_them(platform: str, name: str) -> None:
   _, _, ours, reference = prepared(name)
@@ -179,11 +194,55 @@ def test_a_cpu_gets_the_form_that_its_kernels_take(name: str) -> None:
   assert not all(form in each for each in convolutions(programs(name, reference, "cpu")))
 
 
+def test_a_wide_map_in_training_goes_to_the_kernels_that_share_rows() -> None:
+  """One row more than the picture has: what comes out, and the slope of the images."""
+  images, kernel, ours, _ = prepared("wide map")
+  found = convolutions(programs("wide map", ours, "cpu"))
+  longer = [each for each in found if "pad = [[1, 2], [1, 1]]" in each]
+  assert len(found) == 3
+  assert len(longer) == 2
+  assert all("tensor<2x33x5x" in each for each in longer)
+  assert "optimization_barrier" not in programs("wide map", ours, "cpu")
+  assert "33" not in str(jax.jit(ours).lower(images, kernel).as_text())  # not trained: as it is
+
+
+@pytest.mark.parametrize(
+  ("images", "kernel", "dtype"),
+  [
+    ((2, 31, 5, 12), (3, 3, 12, 20), "float32"),  # few rows
+    ((2, 32, 5, 20), (3, 3, 20, 11), "float32"),  # few channels come out
+    ((2, 32, 5, 16), (3, 3, 16, 16), "float32"),  # left to those kernels anyway
+    ((2, 32, 5, 12), (1, 1, 12, 20), "float32"),  # a product of matrices
+    ((2, 32, 5, 12), (3, 3, 12, 20), "bfloat16"),  # not YNNPACK's
+  ],
+  ids=str,
+)
+def test_other_maps_stay_as_they_are(images: Any, kernel: Any, dtype: str) -> None:
+  ours = functools.partial(convolve, window_strides=(1, 1), padding="SAME")
+  shapes = (jax.ShapeDtypeStruct(shape, dtype) for shape in (images, kernel))
+  forward = jax.jit(lambda x, k: jax.vjp(ours, x, k)[0]).lower(*shapes).as_text()
+  rows, channels = images[1], kernel[-1]
+  (found,) = convolutions(forward)
+  kind = {"float32": "f32", "bfloat16": "bf16"}[dtype]
+  assert f"-> tensor<2x{rows}x5x{channels}x{kind}>" in found
+
+
+def test_a_kernel_larger_than_the_picture_never_meets_it_unpadded() -> None:
+  """XLA would swap the two, in a form that is fifty times as slow."""
+  _, _, ours, _ = prepared("kernel larger than the picture")
+  program = programs("kernel larger than the picture", ours, "cpu")
+  assert program.count("stablehlo.optimization_barrier") == 2
+  large = [x for x in convolutions(program) if re.search(r"tensor<3x5x\d+x\d+xf32>\) ->", x)]
+  assert len(large) == 2
+  assert all("window = {} " in each for each in large)
+
+
 @pytest.mark.parametrize("spec", [(None, "x"), ("x",)], ids=["rows", "batch"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_frames_split_over_devices(spec: Any, stride: int) -> None:
+@pytest.mark.parametrize("channels", [4, 20])
+def test_frames_split_over_devices(spec: Any, stride: int, channels: int) -> None:
   mesh = Mesh(np.array(jax.devices()), ("x",))
-  images, kernel = drawn(8, 32, 6, 3), drawn(3, 3, 3, 4, seed=1)
+  images, kernel = drawn(8, 32, 6, 3), drawn(3, 3, 3, channels, seed=1) / 27**0.5
   step = slopes(functools.partial(convolve, window_strides=(stride,) * 2, padding="SAME"))
   split = jax.device_put(images, NamedSharding(mesh, PartitionSpec(*spec)))
   whole = jax.device_put(kernel, NamedSharding(mesh, PartitionSpec()))
