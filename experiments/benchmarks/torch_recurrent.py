@@ -91,7 +91,7 @@ class RecurrentUNet(nn.Module):
     code: int = 64,
   ):
     super().__init__()
-    self.look, self.develop = FrameCode(code), nn.Linear(code, 17)
+    self.look, self.develop = FrameCode(code), nn.Linear(code, 18)
     self.down = nn.ModuleList(
       conv(before, after, 3, 2 if level else 1)
       for level, (before, after) in enumerate(zip((12, *widths), widths, strict=False))
@@ -115,11 +115,11 @@ class RecurrentUNet(nn.Module):
     parts = self.develop(code)
     settled = self.settle(
       F.pixel_unshuffle(clip.flatten(0, 1), 2).unflatten(0, clip.shape[:2]),
-      (2.0 * torch.tanh(parts[:, 13:])).unflatten(0, clip.shape[:2]),
+      (2.0 * torch.tanh(parts[:, 13:17])).unflatten(0, clip.shape[:2]),
     ).flatten(0, 1)
+    settled = cored(settled)
     balanced, gain, mixture = self.curve(settled, parts, context)
-    # pixel_unshuffle has the colours first: [3, 4] and not [4, 3].
-    brightest = balanced.unflatten(1, (3, 4)).amax(1).repeat(1, 3, 1, 1)
+    brightest = value(balanced)
     bright = bend(balanced, brightest, gain)
     x, levels = bright, []
     for down, told, encoder in zip(self.down, self.told, self.encoder, strict=True):
@@ -149,10 +149,14 @@ class RecurrentUNet(nn.Module):
     exponent = torch.exp(0.7 * torch.tanh(parts[:, :3])).repeat_interleave(4, 1)[..., None, None]
     balance = torch.exp(1.2 * torch.tanh(parts[:, 3:6])).repeat_interleave(4, 1)[..., None, None]
     low, high = 0.02**exponent, 1.02**exponent
-    toned = ((settled.clamp(min=0.0) + 0.02) ** exponent - low) / (high - low)
-    mean = context.mean((1, 2, 3))[:, None].clamp(0.5 / 255, 0.6)
-    guess = math.log(0.4 / 0.6) - (mean / (1.0 - mean)).log()
-    gain = torch.exp(1.75 + 3.0 * torch.tanh((guess + parts[:, 6:7] - 1.75) / 3.0))
+
+    def balanced(blocks: torch.Tensor) -> torch.Tensor:
+      toned = ((blocks.clamp(min=0.0) + 0.02) ** exponent - low) / (high - low)
+      return bend(toned, toned, balance)
+
+    wanted = math.log(0.44 / 0.56) + 0.35 * torch.tanh(parts[:, 6:7])
+    gain = log_gain(balanced(F.pixel_unshuffle(context, 2)), wanted)
+    gain = (torch.sigmoid(3.0 - parts[:, 17:]) * gain).exp()
     others = 0.5 * torch.tanh(parts[:, 7:13])
     taken = torch.zeros(len(parts), 9, device=parts.device).index_copy(
       1, torch.tensor([1, 2, 3, 5, 6, 7], device=parts.device), others
@@ -160,7 +164,7 @@ class RecurrentUNet(nn.Module):
     taken = taken.unflatten(1, (3, 3))
     eye = torch.eye(3, device=parts.device)
     mixture = eye + taken - eye * taken.sum(1, keepdim=True)
-    return bend(toned, toned, balance), gain[..., None, None], mixture
+    return balanced(settled), gain[..., None, None], mixture
 
   def settle(self, frames: torch.Tensor, control: torch.Tensor) -> torch.Tensor:
     """Averages blocks with their past where nothing changes."""
@@ -190,6 +194,38 @@ def _residuals(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.ModuleLis
 def bend(blocks: torch.Tensor, value: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
   """A curve of slope `gain` at black."""
   return blocks * gain / (1.0 + (gain - 1.0) * value)
+
+
+def value(blocks: torch.Tensor) -> torch.Tensor:
+  """The brightest colour in the place of each; `pixel_unshuffle` has the colours first: [3, 4]."""
+  return blocks.unflatten(1, (3, 4)).amax(1).repeat(1, 3, 1, 1)
+
+
+def log_gain(blocks: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+  """By Newton's method, of which the last step alone is differentiated."""
+  brightest = value(blocks)
+
+  def step(log: torch.Tensor) -> torch.Tensor:
+    gain = log.exp()[..., None, None]
+    bent = bend(blocks, brightest, gain)
+    mean = bent.mean((1, 2, 3))[:, None].clamp(1e-4, 1.0 - 1e-4)
+    rise = (bent * (1.0 - brightest) / (1.0 + (gain - 1.0) * brightest)).mean((1, 2, 3))[:, None]
+    slope = (rise / (mean * (1.0 - mean))).detach().clamp(min=0.2)
+    return (log + (wanted - torch.logit(mean)) / slope).clamp(-1.25, 4.75)
+
+  log = torch.zeros_like(wanted)
+  with torch.no_grad():
+    for _ in range(4):
+      log = step(log)
+  return step(log)
+
+
+def cored(blocks: torch.Tensor) -> torch.Tensor:
+  """Colours near grey made greyer."""
+  mean = F.avg_pool2d(blocks.unflatten(1, (3, 4)).mean(2), 3, 1, 1)
+  apart = (mean - mean.mean(1, keepdim=True)).square().sum(1, keepdim=True)
+  grey = blocks.unflatten(1, (3, 4)).mean(1).repeat(1, 3, 1, 1)
+  return grey + apart / (apart + (4 / 255) ** 2) * (blocks - grey)
 
 
 def fade(blocks: torch.Tensor) -> torch.Tensor:

@@ -126,6 +126,6 @@ def test_the_clock_answers_requests(monkeypatch: pytest.MonkeyPatch, capsys: Any
   torch_clock.main()
   early, made, ran, wrong = map(json.loads, capsys.readouterr().out.splitlines())
   assert early == {"error": "AssertionError: nothing was made"}
-  assert made["parameters"] == 401_943
+  assert made["parameters"] == 383_447
   assert ran["seconds"] > 0
   assert "KeyError" in wrong["error"]

@@ -1,7 +1,6 @@
 """The convolution with gradients of its own, against JAX's, on a CPU and as lowered for others."""
 
 import functools
-import re
 from typing import Any
 
 import flax.linen as nn
@@ -163,80 +162,6 @@ def test_loops_recomputed_and_not() -> None:
     assert_near(looped(ours, remat), looped(reference, remat))
 
 
-def programs(name: str, function: Any, platform: str) -> str:
-  """What is compiled for a platform: the function, its gradients, and theirs."""
-  images, kernel = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in prepared(name)[:2])
-  return str(export.export(slopes(function), platforms=[platform])(images, kernel).mlir_module())
-
-
-def convolutions(program: str) -> list[str]:
-  """What the convolutions of a program are, without the names of their operands."""
-  return sorted(re.findall(r"stablehlo\.convolution\(.*?\) (dim_numbers.*)", program))
-
-
-@pytest.mark.parametrize("name", ["stride", "groups", "wide map", "kernel larger than the picture"])
-@pytest.mark.parametrize("platform", ["tpu", "cuda", "rocm"])
-def test_accelerators_get_what_jax_would_give_them(platform: str, name: str) -> None:
-  _, _, ours, reference = prepared(name)
-  found, expected = (convolutions(programs(name, f, platform)) for f in (ours, reference))
-  assert len(expected) == 3
-  assert [re.sub(r"loc\(.*", "", x) for x in found] == [re.sub(r"loc\(.*", "", x) for x in expected]
-
-
-@pytest.mark.parametrize("name", ["stride", "groups"])
-def test_a_cpu_gets_the_form_that_its_kernels_take(name: str) -> None:
-  _, _, ours, reference = prepared(name)
-  form = "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
-  found = convolutions(programs(name, ours, "cpu"))
-  assert len(found) == 3
-  assert all(form in each for each in found)
-  assert all("feature_group_count = 1 " in each for each in found)
-  assert not all(form in each for each in convolutions(programs(name, reference, "cpu")))
-
-
-def test_a_wide_map_in_training_goes_to_the_kernels_that_share_rows() -> None:
-  """One row more than the picture has: what comes out, and the slope of the images."""
-  images, kernel, ours, _ = prepared("wide map")
-  found = convolutions(programs("wide map", ours, "cpu"))
-  longer = [each for each in found if "pad = [[1, 2], [1, 1]]" in each]
-  assert len(found) == 3
-  assert len(longer) == 2
-  assert all("tensor<2x33x5x" in each for each in longer)
-  assert "optimization_barrier" not in programs("wide map", ours, "cpu")
-  assert "33" not in str(jax.jit(ours).lower(images, kernel).as_text())  # not trained: as it is
-
-
-@pytest.mark.parametrize(
-  ("images", "kernel", "dtype"),
-  [
-    ((2, 31, 5, 12), (3, 3, 12, 20), "float32"),  # few rows
-    ((2, 32, 5, 20), (3, 3, 20, 11), "float32"),  # few channels come out
-    ((2, 32, 5, 16), (3, 3, 16, 16), "float32"),  # left to those kernels anyway
-    ((2, 32, 5, 12), (1, 1, 12, 20), "float32"),  # a product of matrices
-    ((2, 32, 5, 12), (3, 3, 12, 20), "bfloat16"),  # not YNNPACK's
-  ],
-  ids=str,
-)
-def test_other_maps_stay_as_they_are(images: Any, kernel: Any, dtype: str) -> None:
-  ours = functools.partial(convolve, window_strides=(1, 1), padding="SAME")
-  shapes = (jax.ShapeDtypeStruct(shape, dtype) for shape in (images, kernel))
-  forward = jax.jit(lambda x, k: jax.vjp(ours, x, k)[0]).lower(*shapes).as_text()
-  rows, channels = images[1], kernel[-1]
-  (found,) = convolutions(forward)
-  kind = {"float32": "f32", "bfloat16": "bf16"}[dtype]
-  assert f"-> tensor<2x{rows}x5x{channels}x{kind}>" in found
-
-
-def test_a_kernel_larger_than_the_picture_never_meets_it_unpadded() -> None:
-  """XLA would swap the two, in a form that is fifty times as slow."""
-  _, _, ours, _ = prepared("kernel larger than the picture")
-  program = programs("kernel larger than the picture", ours, "cpu")
-  assert program.count("stablehlo.optimization_barrier") == 2
-  large = [x for x in convolutions(program) if re.search(r"tensor<3x5x\d+x\d+xf32>\) ->", x)]
-  assert len(large) == 2
-  assert all("window = {} " in each for each in large)
-
-
 @pytest.mark.parametrize("spec", [(None, "x"), ("x",)], ids=["rows", "batch"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("channels", [4, 20])
@@ -296,14 +221,3 @@ def test_flax_takes_it(options: Any) -> None:
   variables = ours.init(jax.random.key(0), images)
   assert "custom_vjp" in str(jax.make_jaxpr(ours.apply)(variables, images))
   np.testing.assert_array_equal(ours.apply(variables, images), flax.apply(variables, images))
-
-
-def test_a_gradient_that_nobody_wants_is_not_computed() -> None:
-  images, kernel, ours, _ = prepared("same")
-  compiled = jax.jit(jax.grad(curved(ours), 1)).lower(images, kernel).compile()
-  both = jax.jit(jax.grad(curved(ours), (0, 1))).lower(images, kernel).compile()
-  count = [
-    re.findall(r"= \S+ (?:convolution|custom-call)\(", program.as_text())
-    for program in (compiled, both)
-  ]
-  assert len(count[1]) - len(count[0]) == 1
