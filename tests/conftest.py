@@ -6,10 +6,8 @@ import os
 import signal
 import sys
 import tempfile
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
@@ -118,22 +116,10 @@ def shared_programs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def signatures_of_methods() -> Iterator[None]:
-  """Has Beam inspect the methods of its steps once, not again and again: a third of a build."""
-  from apache_beam.transforms import core
+  """For modules that build data sets of many steps."""
+  from tests.tfds_builders.beam_signatures import remembered
 
-  look_up: Callable[[Any], tuple[list[str], list[Any]]] = core.get_function_args_defaults
-  known: dict[Any, tuple[list[str], list[Any]]] = {}
-
-  def once(function: Any) -> tuple[list[str], list[Any]]:
-    if not isinstance(function, types.MethodType):
-      return look_up(function)
-    if function.__func__ not in known:
-      known[function.__func__] = look_up(function)
-    names, defaults = known[function.__func__]
-    return list(names), list(defaults)
-
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(core, "get_function_args_defaults", once)
+  with remembered():
     yield
 
 

@@ -132,7 +132,8 @@ def test_an_error_in_one_process_ends_all_with_its_status(
 ) -> None:
   ended = job(
     f"""
-hosts._BLAME_SECONDS = 0.1
+from llve_jax.job import lifeline
+hosts._BLAME_SECONDS = lifeline._GRACE_SECONDS = 0.1
 with hosts.joined(cluster, wait=30, heartbeat=10):
   agree.which_processes(False)
   if me == {fails}:

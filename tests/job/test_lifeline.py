@@ -10,8 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from llve_jax.job import lifeline
 from llve_jax.job.json_lines import Link
 from llve_jax.job.lifeline import EXIT_LOST, Lifeline
+
+
+@pytest.fixture(autouse=True)
+def little_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+  """Whoever hears of another's error waits for its own for a moment only."""
+  monkeypatch.setattr(lifeline, "_GRACE_SECONDS", 0.2)
 
 
 class Member:
