@@ -129,7 +129,11 @@ def _layout(builder: str) -> ModuleType:
 def _images(folder: Path) -> list[Path]:
   if not folder.is_dir():
     raise UserError(f"--against={folder}: expected a folder of images, found none")
-  return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+  return sorted(
+    path
+    for path in folder.rglob("*")
+    if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+  )
 
 
 def _progress(clips: Iterator[Any], total: int) -> Iterable[Any]:

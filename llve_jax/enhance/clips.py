@@ -116,7 +116,11 @@ def enhance_clip(
 def _files(folder: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
   if not folder.is_dir():
     raise UserError(f"{folder}: expected a folder of {what}, found none")
-  files = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+  files = sorted(
+    path
+    for path in folder.iterdir()
+    if path.suffix.lower() in suffixes and not path.name.startswith(".")
+  )
   if not files:
     raise UserError(f"{folder}: expected {what} ({' '.join(suffixes[:8])} ...), found none there")
   return files

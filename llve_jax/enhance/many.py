@@ -52,7 +52,7 @@ def plan(paths: Sequence[str]) -> list[Job] | Job:
   `IN` alone goes beside the input, `IN OUT` to that file, and `FOLDER OUT.mp4` makes a film of what
   is in the folder: one `Job`. Everything else ends with a folder, which need not exist:
   `IN FOLDER/`, `IN IN ... FOLDER`, and for a folder of inputs too, whose folders inside are kept.
-  What is neither picture nor video in a folder is passed over.
+  What is neither picture nor video in a folder is passed over, and so is what is hidden.
 
   Raises:
     UserError: no input; one that is not there or of an unknown kind; the folder is a file; or two
@@ -201,7 +201,7 @@ def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
     return [
       (each, each.relative_to(path))
       for each in files
-      if each.is_file() and inside not in each.resolve().parents
+      if each.is_file() and inside not in each.resolve().parents and not _hidden(each, path)
     ]
   if path.exists() or not _is_pattern(given):
     if not path.exists():
@@ -214,6 +214,11 @@ def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
   if not kept:
     raise UserError(f"{given}: expected pictures or videos of that pattern, found none")
   return [(each, Path(each.name)) for each in kept]
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+  """Whether it, or a folder between the two, is hidden."""
+  return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _is_pattern(given: str) -> bool:

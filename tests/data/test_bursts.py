@@ -19,6 +19,11 @@ def test_frames_shake_and_a_few_jump() -> None:
   assert 1.0 < far.sum(axis=1).mean() < 1.6  # of 1.5 jumps some land near
   assert far[:, 1:].mean(axis=0).min() > 0.1  # any frame may jump
   assert np.abs(drawn).max() == bursts.JUMP
+  # To either side alike, down and to the right.
+  assert drawn.min(axis=(0, 1)).tolist() == [-bursts.JUMP] * 2
+  assert drawn.max(axis=(0, 1)).tolist() == [bursts.JUMP] * 2
+  assert drawn[~far].min(axis=0).tolist() == [-bursts.SHAKE] * 2
+  assert drawn[~far].max(axis=0).tolist() == [bursts.SHAKE] * 2
 
 
 def test_a_whole_shift_is_a_crop_and_half_a_pixel_a_mean() -> None:

@@ -125,3 +125,12 @@ def test_nothing_is_removed_while_it_is_worked_on() -> None:
   assert Limits(keep=5.0, minutes=5.0).keep == 5.0
   with pytest.raises(UserError, match=r"--max_keep=5: .* at least --max_minutes=6"):
     Limits(keep=5.0, minutes=6.0)
+
+
+def test_a_file_that_is_removed_meanwhile_does_not_count(
+  tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """It is listed, and gone when it is looked at."""
+  (tmp_path / "film").write_bytes(bytes(1_000_000))
+  monkeypatch.setattr(limits.os, "walk", lambda place: [(str(place), [], ["gone", "film"])])
+  assert limits.disk_used(tmp_path) == pytest.approx(0.001)

@@ -159,6 +159,16 @@ def test_what_is_old_is_swept_away(tmp_path: Path) -> None:
   assert outside.exists()
 
 
+def test_the_folder_of_an_upload_that_has_just_begun_stays(tmp_path: Path) -> None:
+  """It is empty until the first bytes come."""
+  (tmp_path / "upload").mkdir()
+  assert server.sweep(tmp_path, 15) == []
+  assert (tmp_path / "upload").is_dir()
+  server.sweep(tmp_path, 15, now=time.time() + 3600)
+  assert not (tmp_path / "upload").exists()
+  assert tmp_path.is_dir()
+
+
 def test_all_is_removed_at_the_end(tmp_path: Path) -> None:
   folder, ended = tmp_path / "all", threading.Event()
   folder.mkdir()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from llve_jax.demo import worker as worker_module
 from llve_jax.demo.job import Job
 from llve_jax.demo.limits import Limits
 from llve_jax.demo.worker import CancelledError, Progress, Waiting, Worker
@@ -120,3 +121,14 @@ def test_one_after_the_other_and_whoever_waits_may_go(worker: Worker) -> None:
   assert list(third)[-1][0] == "result"
   with pytest.raises(CancelledError):
     run(worker, "count", leaves)  # given up before its turn: it does not begin
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+def test_memory_is_that_which_is_held_and_not_what_may_be_addressed() -> None:
+  lines = Path("/proc/self/status").read_text().splitlines()
+  told = {name: words for name, _, words in (line.partition(":") for line in lines)}
+  resident, addressed = (1024 * int(told[name].split()[0]) for name in ("VmRSS", "VmSize"))
+  held = worker_module._held(os.getpid())
+  assert held == pytest.approx(resident / 1e9, rel=0.1)
+  assert addressed > 1.3 * resident  # else the two could not be told apart
+  assert worker_module._held(2**31 - 1) is None

@@ -1,9 +1,13 @@
 """What is wrapped around a method, and when."""
 
+import dataclasses
+import os
+
 import numpy as np
 import pytest
 
 from llve_jax.enhance import chosen
+from llve_jax.enhance.options import Options
 from llve_jax.methods import Mixed, Steadied
 from llve_jax.methods.light import Undeveloped
 from llve_jax.methods.method import Method
@@ -56,3 +60,20 @@ def test_what_is_said_of_how_frames_are_run() -> None:
   assert len(said) == 1
   assert said[0].startswith("run: function: 6x4, whole")
   assert said[0].endswith("compiling, once (the next run is faster) ...")
+
+
+@pytest.mark.parametrize("inside", ["weights.safetensors", "run/weights.safetensors"])
+def test_other_weights_under_the_same_name_make_other_pictures(tmp_path, inside):
+  """What earlier ones have made of a film is not gone on with."""
+  weights = tmp_path / inside
+  weights.parent.mkdir(exist_ok=True)
+  weights.write_bytes(b"one")
+  options = Options(model=str(weights if weights.parent == tmp_path else weights.parent))
+  before = options.decisive("plan")
+  assert dataclasses.replace(options, quiet=True, part=9).decisive("plan") == before
+  assert dataclasses.replace(options, strength=0.5).decisive("plan") != before
+  assert options.decisive("another plan") != before
+  later = weights.stat().st_mtime_ns + 10**9
+  weights.write_bytes(b"two")
+  os.utime(weights, ns=(later, later))
+  assert options.decisive("plan") != before

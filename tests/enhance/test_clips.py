@@ -1,6 +1,7 @@
 """Films of single files: pictures, raw stills, mosaics in a NumPy file."""
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,10 @@ def test_pictures_become_a_film(tmp_path):
   folder.mkdir()
   for index in range(5):
     write_image(folder / f"{index}.png", np.full((24, 32, 3), 20 + 10 * index, np.uint8))
-  (folder / "notes.txt").write_text("no picture")
+  for name in ("notes.txt", "._0.png"):  # the latter as a Mac leaves it beside what it copies
+    (folder / name).write_text("no picture")
+  exact = command.run(folder, tmp_path / "tv.mp4", model="input", rate=30000 / 1001, quiet=True)
+  assert read_info(exact.path).average_rate == Fraction(30000, 1001)
   done = command.run(folder, tmp_path / "out.mp4", model="input", rate=10, quiet=True)
   assert (done.frames, done.width, done.height) == (5, 32, 24)
   assert read_info(tmp_path / "out.mp4").average_rate == 10

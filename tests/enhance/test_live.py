@@ -1,6 +1,7 @@
 """A stream that the test serves is shown as it comes; who is late, misses frames."""
 
 import http.client
+import socket
 import threading
 import time
 import urllib.request
@@ -174,3 +175,24 @@ def test_what_cannot_be_shown(tmp_path) -> None:
     browser = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     browser.request("GET", "/else")
     assert browser.getresponse().status == 404
+
+
+def test_a_stream_that_says_nothing_is_given_up() -> None:
+  """A camera that takes the call and is silent, until it hangs up after five seconds."""
+  with socket.create_server(("127.0.0.1", 0)) as silent:
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/stream"
+
+    def hang_up() -> None:
+      with silent.accept()[0]:
+        given_up.wait(5)
+
+    given_up = threading.Event()
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"expected a stream, but it cannot be opened"):
+      Live(address, patience=0.2).__enter__()
+    took = time.monotonic() - started
+    given_up.set()
+    thread.join()
+  assert took < 4

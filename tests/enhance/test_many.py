@@ -53,6 +53,18 @@ def test_two_files_are_one_from_the_other(inputs: Path) -> None:
   assert many.plan(["no.mp4", "b.mp4"]) == Job(Path("no.mp4"), Path("b.mp4"))  # said when read
 
 
+def test_hidden_files_are_no_inputs(inputs: Path) -> None:
+  """A Mac leaves one beside every file that it copies; a run that writes there, its part."""
+  for name in ("._a.png", ".a_bright.17.part.png", ".thumbnails/a.png"):
+    hidden = inputs / "dark" / name
+    hidden.parent.mkdir(exist_ok=True)
+    hidden.write_bytes(b"no picture")
+  expected = {"dark/a.png", "dark/b.png", "dark/deeper/a.png"}
+  assert set(pairs(many.plan(["dark", "out"]))) == expected
+  (inputs / "dark").rename(inputs / ".dark")  # of a folder that is hidden itself, all that it shows
+  assert set(pairs(many.plan([".dark", "out"]))) == {f".{name}" for name in expected}
+
+
 def test_what_goes_into_a_folder(inputs: Path) -> None:
   expected = {"dark/a.png": "out/a.png", "dark/b.png": "out/b.png"}
   assert pairs(many.plan(["dark/a.png", "out/"])) == {"dark/a.png": "out/a.png"}

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -46,6 +47,15 @@ def test_a_sound_folder_passes(folder, tmp_path):
   assert found["registration"]["largest_shift"] < 0.2
 
 
+@pytest.mark.parametrize(("sample", "seen"), [(0, 2), (1, 1), (2, 2), (500, 2)])
+def test_so_many_clips_of_a_split_are_looked_at_or_all(folder, sample, seen, monkeypatch, capsys):
+  given = {"builder": "paired_images", "manual_dir": str(folder), "sample": sample}
+  flags = SimpleNamespace(**given, config=None, against=[], json=None)
+  monkeypatch.setattr(check_data.flags, "FLAGS", flags)
+  check_data.main([""])
+  assert f"train             2 clips, {seen} looked at" in capsys.readouterr().out
+
+
 def test_problems_are_listed_by_kind_and_exit_with_1(folder):
   (folder / "train" / "high" / "1.png").unlink()
   (folder / "test" / "low" / "x.txt").write_text("")
@@ -60,6 +70,7 @@ def test_a_leak_into_another_data_set_is_found(folder, tmp_path):
   other = tmp_path / "other" / "deep"
   other.mkdir(parents=True)
   cv2.imwrite(str(other / "copy.jpg"), cv2.imread(str(folder / "train" / "high" / "0.png")))
+  (other / "._copy.jpg").write_bytes(b"what a Mac leaves beside every file that it copies")
   found = check_data.check("paired_images", folder, against=[tmp_path / "other"])
   (problem,) = found["problems"]
   assert problem["kind"] == "leak"

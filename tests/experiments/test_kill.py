@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,19 @@ def test_what_is_compared(tmp_path: Path) -> None:
   other = left(tmp_path / "memory", memory={"best": {"psnr": 2.0}, "plateau": {}})
   assert kill.differences(whole, other) == ["memory.best", "memory.plateau"]
   assert kill.differences(whole, {**whole, "a": b""}) == ["a"]
+
+
+def test_a_save_is_counted_when_it_begins() -> None:
+  class Saving:
+    process = SimpleNamespace(poll=lambda: None)
+    looks = iter([False, True, True, True, False, True, True])
+
+    @property
+    def saving(self) -> bool:
+      return next(self.looks)
+
+  attempt: Any = Saving()
+  assert kill.wait_for_saves(attempt, 2, 60.0)
+  assert list(attempt.looks) == [True]  # it did not look further
+  ended: Any = SimpleNamespace(process=SimpleNamespace(poll=lambda: 0), saving=True)
+  assert not kill.wait_for_saves(ended, 1, 60.0)

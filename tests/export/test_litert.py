@@ -1,4 +1,5 @@
 import importlib.util
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,3 +110,20 @@ class Stub:
 
     self.target_spec = SimpleNamespace()
     self.convert = lambda: fail(self)
+
+
+@pytest.mark.parametrize(("frames", "windows"), [(3, 1), (5, 3)])
+def test_ranges_are_set_by_every_window_of_the_video_and_of_a_scene(
+  gain, monkeypatch, frames, windows
+):
+  real = np.arange(frames, dtype=np.uint8)[:, None, None, None] * np.ones((6, 8, 3), np.uint8)
+  monkeypatch.setattr(litert, "_real", lambda network, options: real)
+  offered = SimpleNamespace(name="serving_default", inputs={"clip": np.zeros((1, 3, 6, 8, 3))})
+  found = list(litert._examples(gain, Options(), offered))
+  assert {name for name, _ in found} == {"serving_default"}
+  clips = [inputs["clip"] for _, inputs in found]
+  assert len(clips) == 2 * windows
+  for first, clip in enumerate(clips[:windows]):
+    np.testing.assert_allclose(255 * clip[0, :, 0, 0, 0], first + np.arange(3), atol=1e-4)
+  assert all(clip.shape == (1, 3, 6, 8, 3) for clip in clips)
+  assert max(clip.max() for clip in clips[windows:]) > 0.5  # a lamp

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.export import planes
+from llve_jax.export import command, formats, parity, planes
+from llve_jax.export.options import Options
 from llve_jax.models.contract import Traits
 from tests.export.conftest import run
 
@@ -59,3 +60,13 @@ def test_players_hold_no_raw_light():
   planes.check(WINDOW)
   with pytest.raises(UserError, match="this network takes bayer clips"):
     planes.check(dataclasses.replace(WINDOW, input_kind="bayer"))
+
+
+@pytest.mark.parametrize(("layout", "told"), [("clip", "[-1, 1]"), ("nchw", "[0, 1]")])
+def test_the_range_that_is_told_is_that_of_the_layout(signed_gain, tmp_path, layout, told):
+  """Players give values from 0 to 1, whatever the network takes."""
+  trial = parity.Trial("planes, noise of 1", 0.0, 0.0, np.inf)
+  written = formats.Written(["serving_default: frame -> frame"], parity.Parity((trial,), 0.0))
+  options = Options(layout=layout, size=(4, 5))
+  said = command._said(signed_gain, "gain", tmp_path, "onnx", options, written)
+  assert f"values of float32 inputs are srgb in {told}\n" in said

@@ -159,10 +159,17 @@ class TestBadInput:
     with pytest.raises(UserError, match="at most"):
       read_picture(tmp_path / "a.ppm")
 
-  def test_pillow_keeps_its_own_bound(self, tmp_path):
-    before = Image.MAX_IMAGE_PIXELS
+  def test_pillow_keeps_its_own_bound(self, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)
     self.test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path, 8)
-    assert before == Image.MAX_IMAGE_PIXELS
+    assert Image.MAX_IMAGE_PIXELS == 7
+    (tmp_path / "a.gif").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot be decoded"):
+      read_picture(tmp_path / "a.gif")
+    assert Image.MAX_IMAGE_PIXELS == 7
+    Image.fromarray(smooth()).save(tmp_path / "b.gif")
+    assert read_picture(tmp_path / "b.gif").shape == smooth().shape
+    assert Image.MAX_IMAGE_PIXELS == 7
     assert picture_header.LARGEST_PIXELS == 2**28
 
   @pytest.mark.parametrize("suffix", [".png", ".ppm", ".heic", ".avif", ".gif"])

@@ -167,6 +167,23 @@ def test_damaged_tags_say_nothing(block):
   assert not picture_tags.says_adobe_rgb(tags)
 
 
+@pytest.mark.parametrize(
+  ("space", "index", "adobe"),
+  [
+    (65535, "R03", True),
+    (2, "R03", True),
+    (65535, b"R03\0", True),
+    (65535, "R03\0\0", True),
+    (65535, b"R98\0", False),
+    (1, "R03", False),
+  ],
+)
+def test_adobe_rgb_is_told_by_two_tags_together(space, index, adobe):
+  tags = Image.Exif()
+  tags.get_ifd(EXIF).update({0xA001: space, 0xA005: {1: index}})
+  assert picture_tags.says_adobe_rgb(tags) == adobe
+
+
 @pytest.mark.parametrize("value", [0, 9, 65535])
 def test_an_orientation_that_does_not_exist_turns_nothing(value):
   assert picture_tags.orientation(picture_tags.parse(exif(value))) == 1

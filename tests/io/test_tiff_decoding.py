@@ -158,6 +158,18 @@ def test_cut_off(tmp_path, options):
       read_picture(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("place", [0, 4])
+def test_a_strip_that_is_not_there(tmp_path, place):
+  """Its place and length are 0, as programs for maps leave what they have not written."""
+  path = write(tmp_path / "a.tif", picture(np.uint16), photometric="rgb", rowsperstrip=2)
+  with tifffile.TiffFile(path, mode="r+b") as file:
+    for name in ("StripOffsets", "StripByteCounts"):
+      tag = file.pages[0].tags[name]
+      tag.overwrite([0 if at == place else number for at, number in enumerate(tag.value)])
+  with pytest.raises(UserError, match=r"a\.tif: .*cannot be decoded"):
+    read_picture(path)
+
+
 def test_too_large(tmp_path):
   tifffile.imwrite(tmp_path / "a.tif", picture(), photometric="rgb", rowsperstrip=9)
   data = (tmp_path / "a.tif").read_bytes()

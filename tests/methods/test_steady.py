@@ -114,3 +114,28 @@ def test_factors_bring_the_mean_where_it_is_wanted() -> None:
   np.testing.assert_allclose(changed[0].mean(axis=0) - pixels.mean(axis=0), change, atol=1e-4)
   flat = np.zeros((4, 3), np.float32)
   assert np.isfinite(odds_factors(flat, change)).all()
+
+
+class Shown(Method):
+  """Gives frames of its own, whatever it gets."""
+
+  name = "shown"
+
+  def __init__(self, results: np.ndarray):
+    self._results = results
+
+  def stream(
+    self, frames: Iterable[Frame], *, rounded: bool = True, memory: Memory | None = None
+  ) -> Iterator[Frame]:
+    yield from (result for result, _ in zip(self._results, frames, strict=True))
+
+
+@pytest.mark.parametrize("place", [0, 9, 19])
+def test_a_result_counts_in_those_up_to_eight_frames_away(place: int) -> None:
+  frames = dark(0, 20)
+  plain = np.full((20, 30, 40, 3), 0.4, np.float32)
+  other = plain.copy()
+  other[place] = 0.6
+  one, two = (Steadied(Shown(results))(frames, rounded=False) for results in (plain, other))
+  changed = [index for index in range(20) if np.abs(one[index] - two[index]).max() > 1e-6]
+  assert changed == [index for index in range(20) if abs(index - place) <= 8]

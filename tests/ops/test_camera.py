@@ -143,3 +143,16 @@ def test_drawn_cameras_follow_their_chances():
     assert min(drawn.luma_denoise, drawn.chroma_denoise) > 0
   limited = camera.draw_camera(_rng(), shot_noise=1e-2, most_noise=1e-4, **everything)
   assert limited.shot_noise == 1e-4
+
+
+@pytest.mark.parametrize(
+  ("noise", "pattern", "found"), [(1.0, 1.0, True), (1.0, 0.0, False), (0.0, 1.0, False)]
+)
+def test_rows_and_dots_are_of_noisy_sensors_with_a_pattern(noise, pattern, found):
+  rest = dict.fromkeys(("mosaic", "black", "denoise", "sharpen"), 0.0)
+  for seed in range(5):
+    drawn = camera.draw_camera(
+      _rng(seed), noise=noise, shot_noise=1e-3, most_noise=1.0, fixed_noise=pattern, **rest
+    )
+    assert (drawn.row_noise > 0, drawn.fixed_noise > 0) == (found, found)
+    assert (drawn.shot_noise > 0, drawn.read_noise > 0) == (noise > 0, noise > 0)

@@ -82,6 +82,7 @@ def test_a_loop_says_how_often_it_runs(module: hlo.Module) -> None:
     ("body=%body", 'body=%body, backend_config={"known_trip_count":{"n":"7"}}', 7),
     ("direction=LT", "direction=NE", None),
     ("constant(5)", "get-tuple-element(%arg.1), index=0", None),
+    ("constant(5)", "constant(5)\n  %other = s32[]{:T(128)} constant(7)", None),
   ],
 )
 def test_other_loops(old: str, new: str, trips: int | None) -> None:

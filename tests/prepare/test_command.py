@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from llve_jax.errors import UserError
 from llve_jax.prepare import command
+from llve_jax.prepare.scene_log import SceneLog
 from llve_jax.prepare.settings import Settings
 from tests import commands
 
@@ -72,6 +74,27 @@ def test_a_scene_whose_files_changed_is_done_again(shoot, tmp_path):
   done = command.run(shoot, tmp_path / "out", QUICK)
   assert (done.reused, done.kept) == (0, 5)
   assert len(list((tmp_path / "out" / "lamp" / "gt").iterdir())) == 5
+
+
+def test_a_scene_is_done_again_where_a_file_was_replaced_by_one_as_large(tmp_path, monkeypatch):
+  def keeps_one(scene, shoot, folder, settings):
+    log = SceneLog(scene.name)
+    log.keep(crop=0)
+    return log
+
+  monkeypatch.setitem(command.PREPARERS, "turntable", keeps_one)
+  still = tmp_path / "shoot" / "lamp" / "stills" / "1.png"
+  still.parent.mkdir(parents=True)
+  (still.parent.parent / "dark.mp4").write_bytes(b"pan")
+  still.write_bytes(b"one")
+  reused = []
+  for content in (b"one", b"one", b"two", b"two"):
+    if still.read_bytes() != content:
+      taken = still.stat().st_mtime_ns
+      still.write_bytes(content)
+      os.utime(still, ns=(taken + 10**9, taken + 10**9))
+    reused.append(command.run(tmp_path / "shoot", tmp_path / "out", QUICK).reused)
+  assert reused == [0, 1, 0, 1]
 
 
 def test_broken_scenes_stop_or_are_listed(shoot, tmp_path):

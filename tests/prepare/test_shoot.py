@@ -40,6 +40,15 @@ def test_beam_splitter_and_static_sides(tmp_path):
   assert [path.name for path in (*scene.low, *scene.high)] == ["Dark_1.mkv", "high.mkv"]
 
 
+@pytest.mark.parametrize(
+  "names", [("LOW.MP4", "HIGH.MP4"), ("DARK.mov", "BRIGHT.mov"), ("Low_1.mkv", "High_1.mkv")]
+)
+def test_cameras_write_names_in_capitals(tmp_path, names):
+  _touch(tmp_path, *(f"beam/{name}" for name in names))
+  (scene,) = _find(tmp_path, "beam_splitter")
+  assert tuple(path.name for path in (*scene.low, *scene.high)) == names
+
+
 BAD = {
   "nothing": ([], "turntable", r"expected scenes, found none; a shoot looks like\n.*SCENE/"),
   "no video": (["a/stills/0.png"], "turntable", "a: expected one video of the pan, found none"),

@@ -59,6 +59,16 @@ def test_the_middle_frames_of_common_clips_are_shown_in_order(folders, tmp_path:
   assert content["columns"] == list(votes.COLUMNS)
 
 
+def test_hidden_files_are_no_frames(folders, tmp_path: Path):
+  """A Mac leaves one beside every file that it copies."""
+  (Path(folders[0]) / "street" / "._6.png").write_bytes(b"no picture")
+  (Path(folders[0]) / "._still.png").write_bytes(b"no picture")
+  sources = compare.open_sources(folders, split=None, data_dir=None)
+  content = content_of(compare.write(sources, tmp_path, clips=9, frames=11))
+  assert [clip["name"] for clip in content["clips"]] == ["still", "street"]
+  assert [len(clip["frames"][0]) for clip in content["clips"]] == [1, 11]
+
+
 def test_names_of_methods_are_nowhere_to_be_read(folders, tmp_path: Path):
   sources = compare.open_sources(folders, split=None, data_dir=None)
   path = compare.write(sources, tmp_path, clips=9, frames=3)

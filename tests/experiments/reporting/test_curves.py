@@ -90,3 +90,11 @@ def test_figures_fit_into_a_page_of_either_colour():
   assert not set(identifiers) & set(re.findall(r'\bid="([^"]+)"', two))
   referred = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', one)
   assert {name for pair in referred for name in pair if name} <= set(identifiers)
+
+
+def test_infinite_figures_are_left_out():
+  inf = float("inf")
+  svg = learning_curve({"plain": [history(10, inf, 30)]}, "psnr", prefix="x")
+  assert svg is not None
+  assert len(heights(paths(svg, "#0084d1")[0])) == 2
+  assert learning_curve({"plain": [history(inf, inf)]}, "psnr", prefix="x") is None

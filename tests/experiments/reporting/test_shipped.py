@@ -1,5 +1,7 @@
 """The page of evidence, on a few small pictures and a clip."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,10 @@ def test_speed_counts_frames():
 def test_a_folder_without_videos_is_named(tmp_path):
   with pytest.raises(UserError, match="expected videos"):
     shipped.clips(tmp_path, 4)
+
+
+def test_the_speed_is_the_median_of_the_runs_behind_the_first(monkeypatch):
+  """The first one compiles."""
+  ticks = iter([0.0, 100.0, 100.0, 101.0, 101.0, 103.0, 103.0, 107.0])
+  monkeypatch.setattr(shipped, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+  assert shipped.speed(Classic("input"), 18, 32, frames=6) == pytest.approx(6 / 2)

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from experiments.configs import turntable_gan
-from experiments.run.assemble import Run
+from experiments.run.assemble import Run, settle_data
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -41,3 +41,17 @@ def test_the_critics_rate_drops_when_the_generators_does() -> None:
   assert rates(run.generator_optimizer, 8) == pytest.approx([0.01] * 4 + [0.001] * 4, rel=1e-4)
   of_critic = rates(run.critic_optimizers["critic"], 24)
   assert of_critic == pytest.approx([0.04] * 12 + [0.004] * 12, rel=1e-4)
+
+
+def test_test_data_lie_where_the_others_do_unless_it_is_said() -> None:
+  config = turntable_gan.get_config("smoke")
+  config.data.update(name="smid", dir="/data")
+  config.test_data.update(name="dark_clips", dir="")
+  settle_data(config, "srgb")
+  assert config.test_data.dir == "/data"
+  config.test_data.dir = "/other"
+  settle_data(config, "srgb")
+  assert config.test_data.dir == "/other"
+  config.test_data.update(name="", dir="")
+  settle_data(config, "srgb")
+  assert config.test_data.dir == ""

@@ -48,6 +48,22 @@ def test_parameters_and_what_is_as_large_are_split_if_asked() -> None:
   assert state.step.sharding.is_fully_replicated
 
 
+def test_the_last_phase_begins_where_the_one_before_ends() -> None:
+  config = config_of()
+  assert programs(config).last_phase == 0
+  config.phases = ConfigDict(
+    {
+      "first": {"until": 0.25, "loss": {"l1": 1.0}},
+      "second": {"until": 0.75, "loss": {"l1": 1.0}},
+      "third": {"until": 1.0, "loss": {"l1": 1.0}},
+    }
+  )
+  several = programs(config)
+  assert config.train.steps == 4
+  assert several.last_phase == 3
+  assert [several.phase(step) for step in range(4)] == [0, 1, 1, 2]
+
+
 def test_rules_come_before_the_general_one() -> None:
   rules = rules_of(Run(config_of(parameters="fsdp", rules=(("average", "replicated"),))))
   assert rules[0] == ("average", "replicated")

@@ -1,5 +1,7 @@
 """The Frechet distance as a figure of an evaluation."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,18 @@ def test_distances_are_those_of_the_frames_spread_over_each_clip() -> None:
   )
   assert found["input"] == pytest.approx(fid_vgg16(low, high), rel=1e-6)
   assert found["input"] > 1
+
+
+def test_targets_of_every_variant_count(monkeypatch) -> None:
+  monkeypatch.setattr(frechet, "vgg16_means", lambda frames: frames.mean(axis=(1, 2)))
+  distances = frechet.Distances()
+  for variant in range(2):
+    each = dataclasses.replace(clip("a", 6, variant), variant=variant)
+    for name, frames in (("first", each.low), ("perfect", each.high)):
+      distances(name, each, frames)
+  found = distances.distances()
+  assert found["perfect"] == pytest.approx(0.0, abs=1e-6)
+  assert found["first"] > 1
 
 
 def test_folders(tmp_path) -> None:

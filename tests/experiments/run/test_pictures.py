@@ -1,4 +1,6 @@
+import dataclasses
 import json
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 
 from experiments.run.pictures import Pictures, busiest, detail, shrunk
 from llve_jax.data.clips import EvalClip
+from llve_jax.io.video import read_info
 
 GAP = 4
 
@@ -94,3 +97,18 @@ def test_the_large_strip_shows_the_first_clips_at_several_moments(tmp_path):
   strip = cv2.imread(str(tmp_path / "strip.png"))
   corners = [strip[-30 - row * (30 + GAP), -48, 0] for row in reversed(range(4))]
   assert corners == [10 * row + row + 1 for row in range(4)]
+
+
+@pytest.mark.parametrize(("noted", "rate"), [(30000 / 1001, Fraction(30000, 1001)), (0.0, 25)])
+def test_the_dark_clip_is_as_fast_as_it_was(tmp_path, noted, rate):
+  pictures = Pictures(tmp_path)
+  clip = dataclasses.replace(make_clip("a", 3), fps=noted)
+  pictures("input", clip, clip.low)
+  assert read_info(tmp_path / "a_0_dark.mp4").average_rate == rate
+
+
+def test_what_is_kept_of_a_clip_does_not_hold_all_of_it():
+  frames = np.zeros((3, 30, 48, 3), np.uint8)
+  kept = shrunk(frames[1])
+  np.testing.assert_array_equal(kept, frames[1])
+  assert not np.shares_memory(kept, frames)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llve_jax.io.video import read_frames, read_info
-from llve_jax.io.video.clock import Clock, spread
+from llve_jax.io.video.clock import Clock, spread, start_of
 
 
 def packet(track, time, *, duration=0.04, kind="video"):
@@ -54,6 +54,29 @@ def test_a_small_step_back_is_no_join():
 def test_a_pause_is_none_unless_the_format_jumps():
   assert moved(Clock(Fraction(0), 0, jumping=False), packet(0, 0), packet(0, 60)) == [0, 60000]
   assert moved(Clock(Fraction(0), 0, jumping=True), packet(0, 0), packet(0, 60)) == [0, 40]
+
+
+@pytest.mark.parametrize(
+  ("first", "sound", "expected"),
+  [
+    (0.0, [], 0.0),
+    (None, [], 0.0),
+    (1.5, [1.4], 1.4),
+    (1.5, [1.6, None], 1.5),
+    (0.0, [-0.021], 0.0),  # an encoder's warm-up
+    (0.0, [-0.5], -0.5),  # heard before the first picture is seen
+    (-0.5, [-0.021], -0.5),
+    (None, [2.0], 2.0),
+  ],
+)
+def test_a_film_starts_with_its_first_picture_or_sound(first, sound, expected):
+  base = Fraction(1, 1000)
+  streams = [
+    types.SimpleNamespace(time_base=base, start_time=None if start is None else round(1000 * start))
+    for start in sound
+  ]
+  container = types.SimpleNamespace(streams=types.SimpleNamespace(audio=streams))
+  assert start_of(container, None if first is None else Fraction(first)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,14 @@ def test_frames_missing_in_a_row_are_one_line():
   assert [list(gaps.until(stamp)) for stamp in (0, 5, 6, 8)] == [[], [1, 2, 3, 4], [], [7]]
   lines = [line.partition(" could")[0] for line in gaps.faults()]
   assert lines == ["0.04 to 0.20 s: 4 frames", "0.28 to 0.32 s: 1 frame"]
+
+
+def test_a_good_frame_between_two_that_are_missing_parts_them():
+  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=5)
+  gaps = Gaps(info)
+  gaps.damage()
+  for stamp in range(5):
+    gaps.promise(stamp)
+  assert [list(gaps.until(stamp)) for stamp in (0, 2, 4)] == [[], [1], [3]]
+  lines = [line.partition(" could")[0] for line in gaps.faults()]
+  assert lines == ["0.04 to 0.08 s: 1 frame", "0.12 to 0.16 s: 1 frame"]

@@ -1,8 +1,10 @@
 """What goes in, and in which depth it comes out."""
 
+import dataclasses
 import os
 import shutil
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from av.codec.context import Flags
 
 from llve_jax.errors import UserError
-from llve_jax.io.video import VideoWriter, containers, make_plan, read_frames, read_info
+from llve_jax.io.video import VideoWriter, containers, make_plan, read_frames, read_info, source
 from llve_jax.io.video.hdr import HLG, PQ, to_sdr
 
 
@@ -152,6 +154,23 @@ def test_interlaced_frames_lose_their_combs(encode, copied, times, tmp_path):
   assert read_info(tmp_path / "kept.mp4").fields == "top"
 
 
+@pytest.mark.parametrize(
+  ("order", "interlaced", "fields"),
+  [
+    (2, True, "top"),
+    (3, True, "bottom"),
+    (4, True, "top"),
+    (5, True, "bottom"),
+    (0, True, "top"),  # it does not say
+    (5, False, ""),
+  ],
+)
+def test_which_field_is_first(order, interlaced, fields):
+  """FFmpeg's numbers: each field by itself (2, 3), or lines of both in turn (4, 5)."""
+  stream = SimpleNamespace(codec_context=SimpleNamespace(field_order=order))
+  assert source._fields(stream, SimpleNamespace(interlaced_frame=interlaced)) == fields
+
+
 def test_light_of_hdr_is_that_of_the_standards():
   """BT.2100: 203 cd/m2 is code 0.5807 of PQ and 0.75 of HLG; both are paper white, near white."""
   for transfer, code in ((PQ, 0.5807), (HLG, 0.75)):
@@ -197,8 +216,11 @@ def test_hdr_video_becomes_sdr_with_a_word(encode, copied, tmp_path, transfer):
 @pytest.mark.parametrize(("height", "name"), [(48, "BT.601, as players do below"), (720, "BT.709")])
 def test_untagged_colour_is_said(encode, tmp_path, height, name):
   path = encode(tmp_path / "a.mp4", np.full((2, height, 64, 3), 90, np.uint8))
-  words = make_plan(read_info(path), tmp_path / "out.mp4").words
+  info = read_info(path)
+  words = make_plan(info, tmp_path / "out.mp4").words
   assert [word for word in words if name in word]
+  side = "below" if height < 720 else "from"
+  assert [word for word in words if f"as players do {side} 720 lines" in word]
 
 
 def test_a_disk_that_is_too_small_is_found_before_the_work(frames, encode, tmp_path, monkeypatch):
@@ -210,6 +232,10 @@ def test_a_disk_that_is_too_small_is_found_before_the_work(frames, encode, tmp_p
     make_plan(info, tmp_path / "out.mp4")
   with pytest.raises(UserError, match="make room"):  # the parts may be larger than the estimate
     make_plan(info, tmp_path / "out.mp4", parts=10**9)
+  long = dataclasses.replace(info, frame_count=80_000)
+  usage.free = 10**12
+  size = 80_000 * info.width * info.height / 32 + 10**5  # a quarter of a bit a pixel
+  assert make_plan(long, tmp_path / "out.mp4").size == size
   usage.free = 80_000
   assert "disk may be too small" in make_plan(info, tmp_path / "out.mp4").words[-1]
 

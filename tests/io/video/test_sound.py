@@ -1,11 +1,13 @@
 """Sound that is encoded anew, whatever form its frames have."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
+import pytest
 
-from llve_jax.io.video.sound import EncodedSound
+from llve_jax.io.video.sound import EncodedSound, _layout
 
 
 def tone(form: str, layout: str, rate: int, samples: int, start: float) -> av.AudioFrame:
@@ -43,3 +45,20 @@ def test_sound_may_change_its_form_and_have_holes(make_clip, odd_frames, monkeyp
   with av.open(str(tmp_path / "out.mkv")) as made:
     ends = [frame.time + frame.samples / frame.sample_rate for frame in made.decode(audio=0)]
   assert abs(ends[-1] - 2.4) < 0.05
+
+
+@pytest.mark.parametrize(
+  ("layout", "written"),
+  [
+    ("mono", "mono"),
+    ("5.1", "5.1"),
+    ("7.1", "7.1"),
+    ("hexadecagonal", "stereo"),  # sixteen, more than encoders take
+    ("1 channels", "mono"),
+    ("2 channels", "stereo"),
+    ("3 channels", "stereo"),
+  ],
+)
+def test_channels_are_kept_up_to_eight_that_have_names(layout, written):
+  count = int(layout.split()[0]) if "channels" in layout else av.AudioLayout(layout).nb_channels
+  assert _layout(SimpleNamespace(name=layout, nb_channels=count)) == written

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llve_jax.errors import UserError
-from llve_jax.io.video import make_plan, read_info
+from llve_jax.io.video import containers, make_plan, read_info
 from llve_jax.io.video.text import plain
 from llve_jax.io.video.tracks import _Copied, _moved
 
@@ -192,6 +192,13 @@ def test_chapters_begin_with_the_film():
     (2, 500, 1500),
   ]
   assert found[0]["metadata"] == {"title": "One"}
+
+
+def test_what_is_said_of_the_old_file_is_not_said_of_the_new():
+  """Matroska writes its own names in capitals, MP4 in small letters."""
+  film = {"TITLE": "Night walk", "creation_time": "2024-05-01T21:00:00Z", "Artist": "A"}
+  file = {"ENCODER": "Lavf61", "encoder": "x", "DURATION": "00:01", "Major_Brand": "isom"}
+  assert containers.kept_metadata(film | file) == film
 
 
 @pytest.mark.parametrize("sound", ["drop", "encode"])

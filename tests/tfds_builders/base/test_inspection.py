@@ -49,6 +49,15 @@ def test_the_shift_of_a_noisy_pair_is_found(shift):
   assert found.correlation > 0.8
 
 
+def test_shifts_of_large_pictures_are_in_their_own_pixels():
+  """They are registered at half their size, and less."""
+  grey = cv2.cvtColor(cv2.resize(SCENES[1], (1400, 900)), cv2.COLOR_RGB2GRAY)
+  bright, dark = grey[20:820, 30:1310], grey[28:828, 14:1294]
+  found = register(equalize(dark), equalize(bright))
+  np.testing.assert_allclose(found.shift, (16, -8), atol=0.5)
+  assert found.correlation > 0.95
+
+
 def test_misregistered_pairs_and_wrong_ones_are_named(tmp_path):
   clips = [
     pair(tmp_path, "train", 0),

@@ -109,6 +109,29 @@ def test_darkest_counterparts_in_patches(build, tmp_path):
   assert whole["low"][0].shape == (12, 18, 3)
 
 
+@pytest.mark.parametrize(
+  "name",
+  [
+    "00001_00_0s.ARW",
+    "00001_00_0.0s.ARW",
+    "30001_00_0.1s.ARW",
+    "0001_00_0.1s.ARW",
+    "00001_0_0.1s.ARW",
+    "00001_00_-1s.ARW",
+    "00001_00_0.1.ARW",
+  ],
+)
+def test_names_that_say_no_scene_or_no_exposure_are_refused(tmp_path, name):
+  path = tmp_path / "Sony" / "short" / name
+  with pytest.raises(UserError, match=rf"expected a name such as .*, found {name}"):
+    layout.parse(path)
+  path.parent.mkdir(parents=True)
+  (tmp_path / "Sony" / "long").mkdir()
+  path.write_bytes(b"x")
+  (problem,) = layout.scan(tmp_path, "sony").problems
+  assert (problem.kind, problem.path) == ("surplus", path)
+
+
 def test_ratio_is_capped():
   shot = layout.parse(layout.Path("00001_00_0.033s.ARW"))
   assert layout.exposure_ratio(10, shot.seconds) == 300

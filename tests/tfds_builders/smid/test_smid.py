@@ -10,7 +10,9 @@ from llve_jax.data import clips
 from llve_jax.data.source import open_split
 from llve_jax.errors import UserError
 from llve_jax.io.images import write_image16
+from tests.dng import write_dng
 from tests.tfds_builders.raw_files import write_raw
+from tfds_builders.base.scan import Clip
 from tfds_builders.smid import layout, reading
 
 IDS = ("0001", "0002", "0003", "0010")
@@ -104,6 +106,29 @@ def by_definition(mosaic, ratio):
       green = np.concatenate([cell[0::2, 1::2], cell[1::2, 0::2]])
       out[y, x] = [red.mean(), green.mean(), blue.mean()]
   return np.clip(out * ratio, 0, 1)
+
+
+@pytest.mark.parametrize(("shot", "read"), [(0.0, 0.01), (0.001, 0.0)])
+def test_the_denoiser_is_told_the_noise_that_binning_and_brightening_leave(
+  tmp_path, monkeypatch, shot, read
+):
+  light, ratio, told = 0.2, 3.0, {}
+  rng = np.random.default_rng(0)
+  sensed = light + np.sqrt(shot * light + read**2) * rng.standard_normal((256, 320))
+  codes = np.round(512 + sensed * (16383 - 512)).astype(np.uint16)
+  write_dng(tmp_path / "0.dng", codes, cfa="RGGB", black=(512,) * 4, white=16383)
+
+  def noted(frames, **noise):
+    (frame,) = frames
+    told.update(noise, variance=float(frame[..., 0].var()))
+    yield frame
+
+  monkeypatch.setattr(reading, "denoise_stream", noted)
+  options = {"segment": 1, "ratio": ratio, "denoise": True}
+  clip = Clip("M0000", (tmp_path / "0.dng",))
+  list(reading.read_mosaics(clip, shot_noise=shot, read_noise=read, **options))
+  expected = told["shot_noise"] * ratio * light + told["read_noise"] ** 2
+  assert told["variance"] == pytest.approx(expected, rel=0.1)
 
 
 def test_inputs_from_raw_files_follow_the_recipe(build, tmp_path):
