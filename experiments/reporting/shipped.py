@@ -75,7 +75,11 @@ def clips(folder: Path, frames: int) -> dict[str, Frames8]:
   Raises:
     UserError: there is none, or one cannot be read.
   """
-  files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+  files = sorted(
+    path
+    for path in folder.iterdir()
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."
+  )
   if not files:
     raise UserError(f"{folder}: expected videos ({' '.join(VIDEO_SUFFIXES)}), found none")
   return {

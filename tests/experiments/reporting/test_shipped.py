@@ -107,3 +107,10 @@ def test_the_speed_is_the_median_of_the_runs_behind_the_first(monkeypatch):
   ticks = iter([0.0, 100.0, 100.0, 101.0, 101.0, 103.0, 103.0, 107.0])
   monkeypatch.setattr(shipped, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
   assert shipped.speed(Classic("input"), 18, 32, frames=6) == pytest.approx(6 / 2)
+
+
+def test_hidden_files_are_no_videos(tmp_path):
+  write_video(tmp_path / "night.mp4", np.zeros((3, 16, 16, 3), np.uint8), 25)
+  (tmp_path / "._night.mp4").write_bytes(b"what a Mac leaves beside it")
+  found = shipped.clips(tmp_path, 2)
+  assert {name: len(frames) for name, frames in found.items()} == {"night": 2}
