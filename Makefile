@@ -14,9 +14,7 @@ DURATIONS := --durations=20 --durations-min=5
 # Where Python is told to keep no bytecode, as in many containers, every command would compile JAX
 # and TensorFlow anew: 10 seconds instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
-CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
-# One more than there are cores: some tests wait, for other processes or for time to pass.
-WORKERS ?= $(shell echo $$(($(CORES) + 1)))
+WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
 .PHONY: venv quickstart test test-fast lint format lock
 venv: .venv/installed
