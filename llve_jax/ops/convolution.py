@@ -11,6 +11,8 @@ times as long as that of one without. On a CPU it becomes one, with zeros where 
 There are two sets of fast kernels. YNNPACK's, which XLA prefers, share columns and channels of a
 picture among cores; Eigen's share rows, are up to 1.7 times as fast on wide maps of few channels,
 and slower in gradients of kernels. What is trained is written so that each gets what it is good at.
+For kernels of one tap, where few pixels meet many channels, and in the gradients of kernels out of
+which few channels come, products of matrices are faster than both (`ops.patches`).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+from llve_jax.ops import patches
 
 Images = Float[Array, "n *space ci"]
 Kernel = Float[Array, "*taps ci co"]
@@ -139,6 +143,8 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
   """The convolution as the faster ones of a CPU's kernels take it."""
   if window.groups > 1:
     return _on_cpu(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
+  if _is_product(window, images, kernel):
+    return patches.convolve(_grid(window, kernel), images, kernel)
   sides, taps = images.shape[1:-1], kernel.shape[:-2]
   if any(tap > side for tap, side in zip(taps, sides, strict=True)):
     # XLA would take the picture for the kernel, and no fast one does that: so it is padded before.
@@ -153,6 +159,21 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
     longer = window._replace(padding=((low, high + 1), columns))
     return _convolve(longer, images, kernel)[:, :-1]
   return _convolve(window, images, kernel)
+
+
+def _is_product(window: _Window, images: Images, kernel: Kernel) -> bool:
+  """Whether products of matrices are the fastest way."""
+  grid = _grid(window, kernel)
+  return _may_be_product(window, images) and patches.are_faster(grid, images, kernel)
+
+
+def _may_be_product(window: _Window, images: Images) -> bool:
+  known = isinstance(images.shape[0], int)  # symbolic where a program is exported
+  return known and {*window.holes} == {1} and images.dtype == jnp.float32
+
+
+def _grid(window: _Window, kernel: Kernel) -> patches.Grid:
+  return patches.Grid(kernel.shape[:-2], window.strides, window.padding, window.spread)
 
 
 def _gains_by_rows(window: _Window, images: Images, kernel: Kernel) -> bool:
@@ -200,6 +221,8 @@ def _slope_of_images(window: _Window, images: Images, kernel: Kernel, slope: Arr
   if window.groups > 1:
     whole = _block_diagonal(kernel, window.groups)
     return _slope_of_images(window._replace(groups=1), images, whole, slope)
+  if _is_product(window, images, kernel):
+    return patches.slope_of_images(_grid(window, kernel), images, kernel, slope)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     before = spread * (taps - 1) - low
@@ -216,6 +239,11 @@ def _slope_of_kernel(window: _Window, images: Images, kernel: Kernel, slope: Arr
   if window.groups > 1:
     whole = _block_diagonal(kernel, window.groups)
     return _blocks(_slope_of_kernel(window._replace(groups=1), images, whole, slope), window.groups)
+  grid = _grid(window, kernel)
+  if _is_product(window, images, kernel):
+    return patches.slope_of_kernel(grid, images, kernel, slope)
+  if _may_be_product(window, images) and patches.are_few_of_slope(grid, images, kernel):
+    return patches.slope_of_kernel_by_slope(grid, images, kernel, slope)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     length = holes * (size - 1) + 1

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 from jax import export
 
@@ -24,7 +25,17 @@ def convolutions(program: str) -> list[str]:
   return sorted(re.findall(r"stablehlo\.convolution\(.*?\) (dim_numbers.*)", program))
 
 
-@pytest.mark.parametrize("name", ["stride", "groups", "wide map", "kernel larger than the picture"])
+@pytest.mark.parametrize(
+  "name",
+  [
+    "stride",
+    "groups",
+    "wide map",
+    "kernel larger than the picture",
+    "few pixels, many channels",
+    "few channels come out",
+  ],
+)
 @pytest.mark.parametrize("platform", ["tpu", "cuda", "rocm"])
 def test_accelerators_get_what_jax_would_give_them(platform: str, name: str) -> None:
   _, _, ours, reference = prepared(name)
@@ -62,7 +73,6 @@ def test_a_wide_map_in_training_goes_to_the_kernels_that_share_rows() -> None:
     ((2, 31, 5, 12), (3, 3, 12, 20), "float32"),  # few rows
     ((2, 32, 5, 20), (3, 3, 20, 11), "float32"),  # few channels come out
     ((2, 32, 5, 16), (3, 3, 16, 16), "float32"),  # left to those kernels anyway
-    ((2, 32, 5, 12), (1, 1, 12, 20), "float32"),  # a product of matrices
     ((2, 32, 5, 12), (3, 3, 12, 20), "bfloat16"),  # not YNNPACK's
   ],
   ids=str,
@@ -85,6 +95,51 @@ def test_a_kernel_larger_than_the_picture_never_meets_it_unpadded() -> None:
   large = [x for x in convolutions(program) if re.search(r"tensor<3x5x\d+x\d+xf32>\) ->", x)]
   assert len(large) == 2
   assert all("window = {} " in each for each in large)
+
+
+@pytest.mark.parametrize(
+  ("images", "kernel", "products"),
+  [
+    ((2, 8, 8, 256), (3, 3, 256, 256), 3),
+    ((2, 8, 9, 256), (3, 3, 256, 256), 0),  # many pixels
+    ((2, 16, 15, 256), (3, 3, 256, 256), 0),
+    ((2, 8, 8, 256), (3, 3, 256, 255), 0),  # few channels
+    ((2, 32, 5, 12), (1, 1, 12, 20), 3),  # one tap
+    ((2, 32, 5, 12), (1, 2, 12, 20), 0),
+  ],
+  ids=str,
+)
+def test_one_tap_or_few_pixels_and_many_channels_are_products_of_matrices(
+  images: Any, kernel: Any, products: int
+) -> None:
+  """On a CPU, in training: the values and both gradients."""
+  ours = functools.partial(convolve, window_strides=(1, 1), padding="SAME")
+  shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (images, kernel)]
+  exported = export.export(slopes(ours), platforms=["cpu"])(*shapes)
+  program = str(exported.mlir_module())
+  assert program.count("stablehlo.dot_general") == products
+  assert len(convolutions(program)) == 3 - products
+
+
+@pytest.mark.parametrize(
+  ("kernel", "stride", "products"),
+  [
+    ((3, 3, 32, 16), 1, 1),
+    ((3, 3, 30, 16), 1, 0),  # not half as many as come in
+    ((3, 3, 34, 17), 1, 0),  # many come out
+    ((5, 5, 32, 16), 1, 0),  # many numbers in the patches
+    ((3, 3, 32, 16), 2, 0),
+  ],
+  ids=str,
+)
+def test_the_gradient_of_a_kernel_with_few_channels_out_is_a_product_with_patches_of_the_slope(
+  kernel: Any, stride: int, products: int
+) -> None:
+  ours = functools.partial(convolve, window_strides=(stride, stride), padding="SAME")
+  shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, 64, 256, kernel[2]), kernel)]
+  program = str(export.export(slopes(ours), platforms=["cpu"])(*shapes).mlir_module())
+  assert program.count("stablehlo.dot_general") == products
+  assert len(convolutions(program)) == 3 - products
 
 
 def fused(function: Any, *given: jax.Array) -> tuple[int, int]:
