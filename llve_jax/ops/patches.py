@@ -1,6 +1,6 @@
 """Convolutions as products of matrices: what each pixel sees, times the kernel.
 
-With a single tap a convolution is such a product, and XLA on a CPU sees it in none of the gradients.
+With a single tap a convolution is such a product, which XLA on a CPU does not see in its gradients.
 
 XLA's CPU kernels turn a kernel around before they use it. Where few pixels meet a kernel of many
 channels, as at the bottom of a deep network on small clips, this takes longer than the convolution.
