@@ -143,8 +143,9 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
   """The convolution as the faster ones of a CPU's kernels take it."""
   if window.groups > 1:
     return _on_cpu(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
-  if _is_product(window, images, kernel):
-    return patches.convolve(_grid(window, kernel), images, kernel)
+  grid = _grid(window, images, kernel)
+  if grid and patches.are_faster(grid, images, kernel):
+    return patches.convolve(grid, images, kernel)
   sides, taps = images.shape[1:-1], kernel.shape[:-2]
   if any(tap > side for tap, side in zip(taps, sides, strict=True)):
     # XLA would take the picture for the kernel, and no fast one does that: so it is padded before.
@@ -161,18 +162,11 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
   return _convolve(window, images, kernel)
 
 
-def _is_product(window: _Window, images: Images, kernel: Kernel) -> bool:
-  """Whether products of matrices are the fastest way."""
-  grid = _grid(window, kernel)
-  return _may_be_product(window, images) and patches.are_faster(grid, images, kernel)
-
-
-def _may_be_product(window: _Window, images: Images) -> bool:
+def _grid(window: _Window, images: Images, kernel: Kernel) -> patches.Grid | None:
+  """Which pixels the kernel meets, where products of matrices may be faster."""
   known = isinstance(images.shape[0], int)  # symbolic where a program is exported
-  return known and {*window.holes} == {1} and images.dtype == jnp.float32
-
-
-def _grid(window: _Window, kernel: Kernel) -> patches.Grid:
+  if not known or {*window.holes} != {1} or images.dtype != jnp.float32:
+    return None
   return patches.Grid(kernel.shape[:-2], window.strides, window.padding, window.spread)
 
 
@@ -182,9 +176,8 @@ def _gains_by_rows(window: _Window, images: Images, kernel: Kernel) -> bool:
   if images.ndim != 4 or not plain or images.dtype != jnp.float32:
     return False
   *taps, channels, channels_out = kernel.shape
-  rows = images.shape[1]
   kept = sum(window.padding[0]) == taps[0] - 1
-  wide = rows >= _ROWS and channels_out >= _CHANNELS_OUT
+  wide = images.shape[1] >= _ROWS and channels_out >= _CHANNELS_OUT
   return kept and wide and max(taps) > 1 and max(channels, channels_out) > _FEW_CHANNELS
 
 
@@ -221,8 +214,9 @@ def _slope_of_images(window: _Window, images: Images, kernel: Kernel, slope: Arr
   if window.groups > 1:
     whole = _block_diagonal(kernel, window.groups)
     return _slope_of_images(window._replace(groups=1), images, whole, slope)
-  if _is_product(window, images, kernel):
-    return patches.slope_of_images(_grid(window, kernel), images, kernel, slope)
+  grid = _grid(window, images, kernel)
+  if grid and patches.are_faster(grid, images, kernel):
+    return patches.slope_of_images(grid, images, kernel, slope)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     before = spread * (taps - 1) - low
@@ -239,11 +233,11 @@ def _slope_of_kernel(window: _Window, images: Images, kernel: Kernel, slope: Arr
   if window.groups > 1:
     whole = _block_diagonal(kernel, window.groups)
     return _blocks(_slope_of_kernel(window._replace(groups=1), images, whole, slope), window.groups)
-  grid = _grid(window, kernel)
-  if _is_product(window, images, kernel):
+  grid = _grid(window, images, kernel)
+  if grid and patches.are_faster(grid, images, kernel):
     return patches.slope_of_kernel(grid, images, kernel, slope)
-  if _may_be_product(window, images) and patches.are_few_of_slope(grid, images, kernel):
-    return patches.slope_of_kernel_by_slope(grid, images, kernel, slope)
+  if grid and patches.are_few_of_slope(grid, images, kernel):
+    return patches.slope_of_kernel_by_slope(grid, images, slope)
   padding = []
   for size, taps, (low, _), step, holes, spread, out in _axes(window, images, kernel, slope):
     length = holes * (size - 1) + 1
@@ -302,6 +296,5 @@ def _of_jax(window: _Window, images: Array, kernel: Array) -> Array:
 
 def _numbers(space: int) -> lax.ConvDimensionNumbers:
   """Channels last, in images as in kernels."""
-  pixels = tuple(range(1, space + 1))
-  images = (0, space + 1, *pixels)
+  images = (0, space + 1, *range(1, space + 1))
   return lax.ConvDimensionNumbers(images, (space + 1, space, *range(space)), images)

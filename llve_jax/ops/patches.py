@@ -58,11 +58,10 @@ class Grid(NamedTuple):
 
 def are_faster(grid: Grid, images: Images, kernel: Kernel) -> bool:
   """Whether products are faster than the convolutions of XLA on a CPU."""
-  if math.prod(grid.taps) == 1:
-    return True
   *_, channels, channels_out = kernel.shape
   pixels = len(images) * math.prod(grid.out(images.shape[1:-1]))
-  return 0 < pixels <= _PIXELS and channels * channels_out >= _NUMBERS
+  few = pixels <= _PIXELS and channels * channels_out >= _NUMBERS
+  return pixels > 0 and (few or math.prod(grid.taps) == 1)
 
 
 def convolve(grid: Grid, images: Images, kernel: Kernel) -> Float[Array, "n *out co"]:
@@ -93,18 +92,16 @@ def are_few_of_slope(grid: Grid, images: Images, kernel: Kernel) -> bool:
   return images.size // channels * channels_out * math.prod(grid.taps) <= _PATCHES
 
 
-def slope_of_kernel_by_slope(grid: Grid, images: Images, kernel: Kernel, slope: Slope) -> Kernel:
+def slope_of_kernel_by_slope(grid: Grid, images: Images, slope: Slope) -> Kernel:
   """The same without strides: each pixel of the images times what it was seen for."""
-  space = range(len(grid.taps))
   reach = [spread * (taps - 1) for spread, taps in zip(grid.spread, grid.taps, strict=True)]
   ends = zip(reach, grid.padding, strict=True)
   padding = tuple((far - low, far - high) for far, (low, high) in ends)
   seen = of_images(grid._replace(padding=padding), slope)
   pixels = tuple(range(slope.ndim - 1))
-  found = jnp.tensordot(seen, images, axes=(pixels, pixels)).reshape(
-    *grid.taps, *kernel.shape[:-3:-1]
-  )
-  return jnp.flip(found, tuple(space)).swapaxes(-1, -2)
+  found = jnp.tensordot(seen, images, axes=(pixels, pixels))
+  found = found.reshape(*grid.taps, *found.shape[-2:])
+  return jnp.flip(found, range(len(grid.taps))).swapaxes(-1, -2)
 
 
 def of_images(grid: Grid, images: Images) -> Float[Array, "n *out all_taps ci"]:
