@@ -11,8 +11,8 @@ times as long as that of one without. On a CPU it becomes one, with zeros where 
 There are two sets of fast kernels. YNNPACK's, which XLA prefers, share columns and channels of a
 picture among cores; Eigen's share rows, are up to 1.7 times as fast on wide maps of few channels,
 and slower in gradients of kernels. What is trained is written so that each gets what it is good at.
-For kernels of one tap, where few pixels meet many channels, and in the gradients of kernels out of
-which few channels come, products of matrices are faster than both (`ops.patches`).
+Gradients where a kernel has one tap, where few pixels meet many channels, and of kernels out of
+which few channels come are faster as products of matrices (`ops.patches`).
 """
 
 from collections.abc import Callable, Sequence
@@ -143,9 +143,6 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
   """The convolution as the faster ones of a CPU's kernels take it."""
   if window.groups > 1:
     return _on_cpu(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
-  grid = _grid(window, images, kernel)
-  if grid and patches.are_faster(grid, images, kernel):
-    return patches.convolve(grid, images, kernel)
   sides, taps = images.shape[1:-1], kernel.shape[:-2]
   if any(tap > side for tap, side in zip(taps, sides, strict=True)):
     # XLA would take the picture for the kernel, and no fast one does that: so it is padded before.

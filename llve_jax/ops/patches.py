@@ -1,10 +1,11 @@
-"""Convolutions as products of matrices: what each pixel sees, times the kernel.
+"""Gradients of a convolution as products of matrices, with what each pixel sees under a kernel.
 
-With a single tap a convolution is such a product, which XLA on a CPU does not see in its gradients.
+With a single tap they are such products, which XLA on a CPU does not see.
 
 XLA's CPU kernels turn a kernel around before they use it. Where few pixels meet a kernel of many
 channels, as at the bottom of a deep network on small clips, this takes longer than the convolution.
-Products of matrices read each number of the kernel once, where it lies.
+Products of matrices read each number of the kernel once, where it lies. What comes out is left to
+the convolution, so that it has the same bits with gradients and without.
 
 The gradient of a kernel out of which few channels come has no fast kernel at all if the batch is
 small too. What each pixel sees of the slope is little then, and its product with the images is that
@@ -57,17 +58,11 @@ class Grid(NamedTuple):
 
 
 def are_faster(grid: Grid, images: Images, kernel: Kernel) -> bool:
-  """Whether products are faster than the convolutions of XLA on a CPU."""
+  """Whether both gradients are faster so than as convolutions of XLA on a CPU."""
   *_, channels, channels_out = kernel.shape
   pixels = len(images) * math.prod(grid.out(images.shape[1:-1]))
   few = pixels <= _PIXELS and channels * channels_out >= _NUMBERS
   return pixels > 0 and (few or math.prod(grid.taps) == 1)
-
-
-def convolve(grid: Grid, images: Images, kernel: Kernel) -> Float[Array, "n *out co"]:
-  """What `lax.conv_general_dilated` gives, channels last."""
-  seen = of_images(grid, images)
-  return jnp.tensordot(seen, kernel.reshape(-1, *kernel.shape[-2:]), axes=2)
 
 
 def slope_of_images(grid: Grid, images: Images, kernel: Kernel, slope: Slope) -> Images:
