@@ -30,6 +30,7 @@ from absl import app, flags
 from llve_jax.errors import UserError, run_main
 from llve_jax.io.atomic import replacing
 from llve_jax.io.images import IMAGE_SUFFIXES
+from llve_jax.io.visible import visible_files
 
 BUILDERS = Path(__file__).parents[1] / "tfds_builders"
 _SHOWN = 20  # problems of a kind that are printed
@@ -129,11 +130,7 @@ def _layout(builder: str) -> ModuleType:
 def _images(folder: Path) -> list[Path]:
   if not folder.is_dir():
     raise UserError(f"--against={folder}: expected a folder of images, found none")
-  return sorted(
-    path
-    for path in folder.rglob("*")
-    if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-  )
+  return visible_files(folder, IMAGE_SUFFIXES, below=True)
 
 
 def _progress(clips: Iterator[Any], total: int) -> Iterable[Any]:

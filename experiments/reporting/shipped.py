@@ -22,6 +22,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.atomic import replacing
 from llve_jax.io.images import read_image, write_image
 from llve_jax.io.video import VIDEO_SUFFIXES, read_frames
+from llve_jax.io.visible import visible_files
 from llve_jax.methods.method import Method
 from llve_jax.metrics import protocols
 from llve_jax.metrics.folders import match_folders
@@ -75,11 +76,7 @@ def clips(folder: Path, frames: int) -> dict[str, Frames8]:
   Raises:
     UserError: there is none, or one cannot be read.
   """
-  files = sorted(
-    path
-    for path in folder.iterdir()
-    if path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."
-  )
+  files = visible_files(folder, VIDEO_SUFFIXES)
   if not files:
     raise UserError(f"{folder}: expected videos ({' '.join(VIDEO_SUFFIXES)}), found none")
   return {

@@ -23,6 +23,7 @@ from llve_jax.io.picture_tags import upright
 from llve_jax.io.raw import RAW_SUFFIXES, RawFrame, read_raw
 from llve_jax.io.video import VideoWriter
 from llve_jax.io.video.containers import OUTPUT_FORMATS
+from llve_jax.io.visible import visible_files
 from llve_jax.methods.method import Frame, Method
 from llve_jax.methods.raw_still import find_ratio, light_of
 
@@ -116,11 +117,7 @@ def enhance_clip(
 def _files(folder: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
   if not folder.is_dir():
     raise UserError(f"{folder}: expected a folder of {what}, found none")
-  files = sorted(
-    path
-    for path in folder.iterdir()
-    if path.suffix.lower() in suffixes and not path.name.startswith(".")
-  )
+  files = visible_files(folder, suffixes)
   if not files:
     raise UserError(f"{folder}: expected {what} ({' '.join(suffixes[:8])} ...), found none there")
   return files

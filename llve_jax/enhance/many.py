@@ -20,6 +20,7 @@ from llve_jax.errors import UserError
 from llve_jax.io.images import PICTURE_SUFFIXES, WRITTEN_SUFFIXES
 from llve_jax.io.video import VIDEO_SUFFIXES
 from llve_jax.io.video.containers import OUTPUT_FORMATS
+from llve_jax.io.visible import visible_files
 from llve_jax.stopping import on_termination
 
 _KNOWN = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
@@ -196,12 +197,11 @@ def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
   if path.is_dir():
     if path.resolve() == target.resolve():
       raise UserError(f"{target}: is the folder of the inputs; write to another one")
-    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _KNOWN)
     inside = target.resolve()
     return [
       (each, each.relative_to(path))
-      for each in files
-      if each.is_file() and inside not in each.resolve().parents and not _hidden(each, path)
+      for each in visible_files(path, _KNOWN, below=True)
+      if inside not in each.resolve().parents
     ]
   if path.exists() or not _is_pattern(given):
     if not path.exists():
@@ -214,11 +214,6 @@ def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
   if not kept:
     raise UserError(f"{given}: expected pictures or videos of that pattern, found none")
   return [(each, Path(each.name)) for each in kept]
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-  """Whether it, or a folder between the two, is hidden."""
-  return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _is_pattern(given: str) -> bool:

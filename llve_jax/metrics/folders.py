@@ -9,6 +9,7 @@ import numpy as np
 
 from llve_jax.errors import UserError
 from llve_jax.io.images import IMAGE_SUFFIXES, read_image
+from llve_jax.io.visible import visible_files
 from llve_jax.metrics.image import SSIM_WINDOW
 from llve_jax.metrics.perceptual import LEAST_SIDE
 from llve_jax.metrics.protocols import Protocol, score_frames
@@ -141,12 +142,8 @@ def image_files(folder: Path) -> dict[str, Path]:
   if not folder.is_dir():
     raise UserError(f"{folder}: expected a folder of images, found no such folder")
   images: dict[str, Path] = {}
-  for path in sorted(folder.rglob("*")):
-    inside = path.relative_to(folder)
-    hidden = any(part.startswith(".") for part in inside.parts)
-    if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-      continue
-    name = inside.with_suffix("").as_posix()
+  for path in visible_files(folder, IMAGE_SUFFIXES, below=True):
+    name = path.relative_to(folder).with_suffix("").as_posix()
     if name in images:
       raise UserError(f"{images[name]} and {path} have the same name; keep one of them")
     images[name] = path

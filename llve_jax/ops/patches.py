@@ -5,7 +5,8 @@ With a single tap they are such products, which XLA on a CPU does not see.
 XLA's CPU kernels turn a kernel around before they use it. Where few pixels meet a kernel of many
 channels, as at the bottom of a deep network on small clips, this takes longer than the convolution.
 Products of matrices read each number of the kernel once, where it lies. What comes out is left to
-the convolution, so that it has the same bits with gradients and without.
+the convolution: unless that is written in another way in training, it has the same bits with
+gradients and without, and a loss of two equal clips, one of them without gradients, is 0.
 
 The gradient of a kernel out of which few channels come has no fast kernel at all if the batch is
 small too. What each pixel sees of the slope is little then, and its product with the images is that

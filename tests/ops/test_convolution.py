@@ -135,6 +135,16 @@ def test_values_and_gradients_of_both_orders_are_those_of_jax(name: str) -> None
     assert_near(derived(ours)(images, kernel), derived(reference)(images, kernel))
 
 
+@pytest.mark.parametrize(
+  "name", ["one tap", "few pixels, stride, spread taps", "few channels come out"]
+)
+def test_values_have_the_same_bits_with_gradients_and_without(name: str) -> None:
+  images, kernel, ours, _ = prepared(name)
+  alone = jax.jit(ours)(images, kernel)
+  beside_gradients = jax.jit(lambda *given: jax.vjp(ours, *given)[0])(images, kernel)
+  np.testing.assert_array_equal(beside_gradients, alone)
+
+
 @pytest.mark.parametrize("name", ["same", "stride", "in space and time", "groups, strides"])
 def test_bfloat16(name: str) -> None:
   images, kernel, ours, reference = prepared(name, jnp.bfloat16)

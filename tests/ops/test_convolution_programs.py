@@ -113,7 +113,7 @@ def test_a_kernel_larger_than_the_picture_never_meets_it_unpadded() -> None:
 def test_gradients_with_one_tap_or_few_pixels_and_many_channels_are_products_of_matrices(
   images: Any, kernel: Any, products: int
 ) -> None:
-  """On a CPU. Values have the same bits with gradients and without."""
+  """On a CPU; what comes out stays a convolution."""
   ours = functools.partial(convolve, window_strides=(1, 1), padding="SAME")
   shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (images, kernel)]
   exported = export.export(slopes(ours), platforms=["cpu"])(*shapes)

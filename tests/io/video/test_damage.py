@@ -110,23 +110,24 @@ def test_damage_that_costs_no_frame_is_told_too():
   assert gaps.faults() == ["0.00 to 0.08 s: 2 frames could not be read; the last good one is shown"]
 
 
-def test_frames_missing_in_a_row_are_one_line():
-  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=9)
+@pytest.mark.parametrize(
+  ("good", "missing", "told"),
+  [
+    (
+      (0, 5, 6, 8),
+      [[], [1, 2, 3, 4], [], [7]],
+      ["0.04 to 0.20 s: 4 frames", "0.28 to 0.32 s: 1 frame"],
+    ),
+    # A good frame between two that are missing parts them.
+    ((0, 2, 4), [[], [1], [3]], ["0.04 to 0.08 s: 1 frame", "0.12 to 0.16 s: 1 frame"]),
+  ],
+)
+def test_frames_missing_in_a_row_are_one_line(good, missing, told):
+  count = good[-1] + 1
+  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=count)
   gaps = Gaps(info)
   gaps.damage()
-  for stamp in range(9):
+  for stamp in range(count):
     gaps.promise(stamp)
-  assert [list(gaps.until(stamp)) for stamp in (0, 5, 6, 8)] == [[], [1, 2, 3, 4], [], [7]]
-  lines = [line.partition(" could")[0] for line in gaps.faults()]
-  assert lines == ["0.04 to 0.20 s: 4 frames", "0.28 to 0.32 s: 1 frame"]
-
-
-def test_a_good_frame_between_two_that_are_missing_parts_them():
-  info: Any = SimpleNamespace(time_base=Fraction(1, 25), step=1, expected_frames=5)
-  gaps = Gaps(info)
-  gaps.damage()
-  for stamp in range(5):
-    gaps.promise(stamp)
-  assert [list(gaps.until(stamp)) for stamp in (0, 2, 4)] == [[], [1], [3]]
-  lines = [line.partition(" could")[0] for line in gaps.faults()]
-  assert lines == ["0.04 to 0.08 s: 1 frame", "0.12 to 0.16 s: 1 frame"]
+  assert [list(gaps.until(stamp)) for stamp in good] == missing
+  assert [line.partition(" could")[0] for line in gaps.faults()] == told
