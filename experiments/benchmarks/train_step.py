@@ -9,7 +9,8 @@ run as written and compiled (`torch.compile`). All take turns, so that other loa
 meets all of them, and a turn's first call is not counted; figures are medians. Speed is the faster
 one of PyTorch's times over ours: above 1 we are faster. The step is that of Adam on the mean
 absolute error, in float32, and batch statistics move. Forward is compiled as for networks that run
-(`io.compilation.for_inference`).
+(`io.compilation.for_inference`). Freed memory is kept, as `experiments.train` does; PyTorch has what
+it does by itself.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ import optax
 from absl import app, flags
 
 from llve_jax import models
+from llve_jax.data.allocation import keep_freed_memory
 from llve_jax.io import compilation
 
 FLAGS = flags.FLAGS
@@ -221,6 +223,7 @@ def lines(row: str, times: Mapping[str, Times]) -> list[str]:
 def main(argv: Sequence[str]) -> None:
   """Prints a block of lines a row, then geometric means."""
   del argv
+  keep_freed_memory()
   print(f"{jax.devices()[0].device_kind}, float32, medians of {FLAGS.repeats}")
   names = ["eager", "compiled"] if FLAGS.compiled else ["eager"]
   rivals = {name: Theirs(FLAGS.torch_python) for name in names}

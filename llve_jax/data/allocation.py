@@ -3,7 +3,7 @@
 import ctypes
 
 # glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _MOST = 2**31 - 1
 
 
@@ -12,7 +12,10 @@ def keep_freed_memory() -> bool:
 
   Otherwise it gives each block above 32 MiB back at once, and the system clears every page of the
   next one. A record of 16 frames has 90 MiB and is copied several times: reading it took five times
-  as long (`experiments.benchmarks.feed`).
+  as long (`experiments.benchmarks.feed`). XLA on a CPU asks for the memory of a step anew at each
+  step, from threads of its own, and a tenth of the step went into clearing it. Threads that come
+  later share one pool, since pools of their own would give back what is large all the same: so call
+  this early.
 
   Returns:
     Whether it did; only glibc can.
@@ -21,4 +24,4 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
   except (OSError, AttributeError):
     return False
-  return all([mallopt(_TRIM_THRESHOLD, _MOST), mallopt(_MMAP_MAX, 0)])
+  return all([mallopt(_TRIM_THRESHOLD, _MOST), mallopt(_MMAP_MAX, 0), mallopt(_ARENA_MAX, 1)])

@@ -10,27 +10,37 @@ import pytest
 from llve_jax.data import allocation
 
 PROGRAM = """
-import resource, sys
+import resource, sys, threading
 from llve_jax.data.allocation import keep_freed_memory
 
-def faults():
-  before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def work():
   for _ in range(4):
     bytearray(64 * 2**20)
-  return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-usual = faults()
-done = keep_freed_memory()
-faults()
-print(int(done), usual, faults())
+def run():
+  if sys.argv[1] == "here":
+    return work()
+  thread = threading.Thread(target=work)
+  thread.start()
+  thread.join()
+
+done = sys.argv[2] == "kept" and keep_freed_memory()
+run()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+run()
+print(int(done), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can")
-def test_blocks_are_kept() -> None:
-  done, usual, kept = map(int, subprocess.check_output([sys.executable, "-c", PROGRAM]).split())
-  assert done
-  assert kept < usual / 10
+@pytest.mark.parametrize("where", ["here", "in a thread"])
+def test_blocks_are_kept(where: str) -> None:
+  found = {}
+  for what in ("usual", "kept"):
+    command = [sys.executable, "-c", PROGRAM, where, what]
+    done, found[what] = map(int, subprocess.check_output(command).split())
+    assert done == (what == "kept")
+  assert found["kept"] < found["usual"] / 10, found
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
