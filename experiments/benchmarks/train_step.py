@@ -9,7 +9,7 @@ run as written and compiled (`torch.compile`). All take turns, so that other loa
 meets all of them, and a turn's first call is not counted; figures are medians. Speed is the faster
 one of PyTorch's times over ours: above 1 we are faster. The step is that of Adam on the mean
 absolute error, in float32, and batch statistics move. Forward is compiled as for networks that run
-(`io.compilation.for_inference`). Freed memory is kept, as `experiments.train` does; PyTorch has what
+(`io.compilation.for_inference`). As in `experiments.train`, freed memory is kept; PyTorch does what
 it does by itself.
 """
 

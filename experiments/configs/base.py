@@ -114,6 +114,7 @@ def darkness() -> ConfigDict:
   return ConfigDict(
     {
       "untouched": 0.1,
+      "untouched_level": (0.0, 0.0),
       "night": 0.3,
       "shade": 0.2,
       "exposure": (1 / 60, 1.0),

@@ -45,7 +45,8 @@ def _base() -> ConfigDict:
   # pairs have bright sides of nearly one mean. Colours that change places and boxes of any colour
   # keep greys grey and signs as they are.
   config.data.darken.update(
-    untouched=0.2,
+    untouched=0.25,
+    untouched_level=(0.32, 0.55),
     night=0.2,
     night_cast=0.0,
     lift=0.2,
@@ -58,7 +59,7 @@ def _base() -> ConfigDict:
     tone_gamma=(1.1, 2.1),
     tone_exposure=(0.05, 0.8),
     retouched=0.9,
-    level=(0.4, 0.5),
+    level=(0.43, 0.52),
     contrast=(0.2, 1.0),
     graphics=0.3,
   )

@@ -76,6 +76,7 @@ def draw(
   rng: np.random.Generator,
   *,
   untouched: float = 0.1,
+  untouched_level: Range = (0.0, 0.0),
   night: float = 0.3,
   shade: float = 0.2,
   exposure: Range = (1 / 60, 1.0),
@@ -118,6 +119,8 @@ def draw(
   Args:
     rng: source of randomness.
     untouched: of a clip that is not dark at all: its light stays as it is, with hardly any noise.
+    untouched_level: its mean then, uniform, so that pictures of a low key stay as they are, too;
+      0: that of the clip.
     night: of a scene with lamps, see `night_light.draw_night`.
     shade: of uneven light without lamps, where it is not night.
     exposure: uniform in its logarithm.
@@ -192,6 +195,7 @@ def draw(
   developed = dark and not at_night and light.random() < retouched
   fades, colour = light.random() < faded, float(light.random())
   exchanges, order = light.random() < exchanged, light.permutation(3).tolist()
+  own = ranges.uniform(light, "untouched_level", untouched_level)
   jpeg_now, film_now = codec.random() < jpeg, codec.random() < h264
   quality = ranges.whole(codec, "jpeg_quality", jpeg_quality)
   crf = ranges.whole(codec, "h264_crf", h264_crf)
@@ -201,7 +205,7 @@ def draw(
   shakes = shake.random() < blurred
   length = ranges.uniform(shake, "blur_length", blur_length)
   return Darkening(
-    level=mean if developed else 0.0,
+    level=mean if developed else 0.0 if dark else own,
     contrast=more if developed else 0.0,
     saturation=colour if fades else 1.0,
     colors=(order[0], order[1], order[2]) if exchanges else (0, 1, 2),

@@ -115,6 +115,24 @@ def test_clips_that_are_not_dark_stay_nearly_as_they_are():
     assert (error**2).mean() < 10**-2.8  # 28 dB
 
 
+def test_clips_that_are_not_dark_may_have_any_key():
+  clip, means = _clip(shape=(1, 37, 51, 3)), []
+  for seed in range(40):
+    drawn = darkening.draw(_rng(seed), **RARE, untouched_level=(0.3, 0.6))
+    as_it_is = darkening.draw(_rng(seed), **RARE)
+    differing = dataclasses.replace(drawn, level=as_it_is.level)
+    assert differing == as_it_is
+    if drawn.exposure < 1:
+      assert drawn.level == as_it_is.level
+    elif drawn.level != as_it_is.level:
+      calm = dataclasses.replace(darkening.draw(_rng(), **OFF), level=drawn.level)
+      means.append((darken.apply(clip, calm, _rng())[1].mean() / 255, drawn.level))
+  assert len(means) >= 2
+  for found, asked in means:
+    assert 0.3 <= asked <= 0.6
+    assert found == pytest.approx(asked, abs=0.01)
+
+
 def test_casts_keep_the_luminance():
   for seed in range(20):
     cast = np.array(darkening.draw(_rng(seed), cast=1.0, untouched=0.0).cast)
