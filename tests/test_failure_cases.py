@@ -44,21 +44,17 @@ def texture(scale: float) -> np.ndarray:
   return np.stack(waves, axis=-1) * scale
 
 
-@pytest.mark.parametrize(
-  ("name", "darkest", "mean"), [(NETWORK, 1.2, 2.2), ("night-research-small", 1.5, 3)]
-)
-def test_a_strong_light_turns_nothing_around_it_black(
-  name: str, darkest: float, mean: float
-) -> None:
-  """Measured: the darkest pixel of the ring at 34 and 55, and 61 and 110 on average, of 25."""
+@pytest.mark.parametrize("name", [NETWORK, "night-research-small"])
+def test_a_strong_light_turns_nothing_around_it_black(name: str) -> None:
+  """Measured: the darkest pixel of the ring at 47 and 88, and 87 and 153 on average, of 25."""
   away = np.hypot(ROWS - HEIGHT / 2, COLUMNS - WIDTH / 2)
   glow = 120 * np.exp(-np.square(away / 14))[..., None]
   dark = noisy(lambda index: np.where(away[..., None] < 8, 255.0, texture(1 / 6) + glow))
   bright = methods.load(name)(dark)
   ring = (away > 12) & (away < 30)
   before, after = (luma(frames)[:, ring] for frames in (dark, bright))
-  assert after[-1].min() > darkest * before.mean()
-  assert after.mean() > mean * before.mean()
+  assert after[-1].min() > 1.5 * before.mean()
+  assert after.mean() > 3 * before.mean()
   assert luma(bright)[:, away < 6].min() > 230  # the lamp stays one
 
 
@@ -72,7 +68,7 @@ def test_tiles_leave_no_seam(network: Method) -> None:
 
 
 def test_a_light_that_flickers_is_not_made_worse(network: Method) -> None:
-  """Measured: 2.8 % of the mean from frame to frame, 8.2 % in the input."""
+  """Measured: 6.6 % of the mean from frame to frame, 15.2 % in the input."""
   light = 1 + 0.15 * np.random.default_rng(1).uniform(-1, 1, FRAMES)
 
   def jumps(frames: np.ndarray) -> float:
@@ -84,7 +80,7 @@ def test_a_light_that_flickers_is_not_made_worse(network: Method) -> None:
 
 
 def test_edges_stay_where_everything_moves(network: Method) -> None:
-  """Measured: the steepest edge is 0.87 of the contrast when still, 0.72 at 3 pixels a frame."""
+  """Measured: the steepest edge is 0.81 of the contrast when still, 0.72 at 3 pixels a frame."""
 
   def steepness(speed: int) -> float:
     def stripes(index: int) -> np.ndarray:
@@ -100,7 +96,7 @@ def test_edges_stay_where_everything_moves(network: Method) -> None:
 
 
 def test_flat_dark_areas_come_out_clean(network: Method) -> None:
-  """Measured: noise of 2.6 % of the level, 13.8 % after a gain alone."""
+  """Measured: noise of 2.2 % of the level, 13.8 % after a gain alone."""
   inside = (ROWS > 30) & (ROWS < 60) & (COLUMNS > 40) & (COLUMNS < 90)
   dark = noisy(lambda index: np.where(inside[..., None], 40.0, 9.0), 2.5)
   flat = (slice(-3, None), slice(5, 25), slice(5, 120))

@@ -21,8 +21,7 @@ only: build `paired_images` from each, into a folder of its own, and name these 
 
 Variants, joined by commas:
   base            383,447 parameters (default), 5,000 steps
-  longer          2,500 more at a lower rate; begin with the weights of the first time; twice for
-                  what is shipped
+  longer          2,500 more at a lower rate; begin with the weights of the first time
   small           half of the blocks, 198,743 parameters, 1,000 steps; begin with those of any other
   research        also on pairs, half of the pictures, 2,500 steps; begin with weights of `longer`
   research_small  both
@@ -42,11 +41,11 @@ def _base() -> ConfigDict:
   config.data.crop = 96
   config.data.least_view = 0.7
   # Bright clips get the level, and targets of scenes in shade the light, that people like: real
-  # pairs have bright sides of nearly one mean. Colours that change places and boxes of any colour
-  # keep greys grey and signs as they are.
+  # pairs have bright sides of nearly one mean. What is not dark has one from 0.4 on, and stays so.
+  # Colours that change places and boxes of any colour keep greys grey and signs as they are.
   config.data.darken.update(
-    untouched=0.25,
-    untouched_level=(0.32, 0.55),
+    untouched=0.2,
+    untouched_level=(0.4, 0.55),
     night=0.2,
     night_cast=0.0,
     lift=0.2,
