@@ -205,7 +205,7 @@ def draw(
   shakes = shake.random() < blurred
   length = ranges.uniform(shake, "blur_length", blur_length)
   return Darkening(
-    level=mean if developed else 0.0 if dark else own,
+    level=own if not dark else mean if developed else 0.0,
     contrast=more if developed else 0.0,
     saturation=colour if fades else 1.0,
     colors=(order[0], order[1], order[2]) if exchanges else (0, 1, 2),
