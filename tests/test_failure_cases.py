@@ -46,7 +46,7 @@ def texture(scale: float) -> np.ndarray:
 
 @pytest.mark.parametrize("name", [NETWORK, "night-research-small"])
 def test_a_strong_light_turns_nothing_around_it_black(name: str) -> None:
-  """Measured: the darkest pixel of the ring at 47 and 88, and 87 and 153 on average, of 25."""
+  """Measured: the darkest pixel of the ring at 47 and 55, and 87 and 110 on average, of 25."""
   away = np.hypot(ROWS - HEIGHT / 2, COLUMNS - WIDTH / 2)
   glow = 120 * np.exp(-np.square(away / 14))[..., None]
   dark = noisy(lambda index: np.where(away[..., None] < 8, 255.0, texture(1 / 6) + glow))

@@ -41,7 +41,7 @@ def _base() -> ConfigDict:
   config.data.crop = 96
   config.data.least_view = 0.7
   # Bright clips get the level, and targets of scenes in shade the light, that people like: real
-  # pairs have bright sides of nearly one mean. What is not dark has one from 0.4 on, and stays so.
+  # pairs have bright sides of nearly one mean. What is not dark gets one of 0.4 or more.
   # Colours that change places and boxes of any colour keep greys grey and signs as they are.
   config.data.darken.update(
     untouched=0.2,
