@@ -26,7 +26,7 @@ os.environ.setdefault(
 )
 # Where in our code an operation stands is looked up for each one that is lowered, and never read.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 # Many containers forbid Python to keep what it has compiled: then every command that a test starts
 # compiles all of JAX and TensorFlow again, 10 seconds instead of 4.
@@ -40,6 +40,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import jax
 import pytest
+
+# Commands that tests start compile the same small programs, one command after the other.
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -16,6 +16,9 @@ from llve_jax.models.blocks import turns_at_once
 from llve_jax.ops.larger import larger
 
 LONGEST = 16.0  # frames that a pixel is averaged over at most
+# Variance of the noise in the dark to begin with, and what it grows by with light. In the dark,
+# blocks that a codec moves by one code are averaged, those that move by three are new.
+_DARK, _LIGHT = (2.0 / 255.0) ** 2, 3e-4
 _HIGHLIGHT = 0.9  # from here to 1 the past is forgotten
 
 Blocks = Float[Array, "n h w 12"]
@@ -51,7 +54,7 @@ def settle(
     change = box(colors(frame - before["frame"]))
     light = box(jnp.mean(frame, axis=-1, keepdims=True))
     count = before["count"]
-    noise = 1e-5 * jnp.exp(floor) + 3e-4 * jnp.exp(slope) * light
+    noise = _DARK * jnp.exp(floor) + _LIGHT * jnp.exp(slope) * light
     size = jnp.mean(jnp.abs(change), axis=-1, keepdims=True)
     size *= jax.lax.rsqrt(noise * (1.0 + 1.0 / jnp.maximum(count, 1.0)) / 12.0)
     same = jax.nn.sigmoid(4.0 + patience - 2.0 * jnp.exp(sensitive) * size)

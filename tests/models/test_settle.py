@@ -19,7 +19,7 @@ def by_hand(frames: np.ndarray, control: np.ndarray, past: dict[str, np.ndarray]
     color = (frame - mean).reshape(*mean.shape[:2], 4, 3).mean(axis=2)
     change = scipy.ndimage.uniform_filter(color, (3, 3, 1), mode="constant")
     light = scipy.ndimage.uniform_filter(frame.mean(axis=-1), (3, 3), mode="constant")
-    noise = 1e-5 * np.exp(floor) + 3e-4 * np.exp(slope) * light
+    noise = (2 / 255) ** 2 * np.exp(floor) + 3e-4 * np.exp(slope) * light
     size = np.abs(change).mean(axis=-1) / np.sqrt(noise * (1 + 1 / np.maximum(count, 1)) / 12)
     same = scipy.special.expit(4 + patience - 2 * np.exp(sensitive) * size)
     kept = count * same * np.clip((1 - frame.max(axis=-1)) / 0.1, 0, 1)
@@ -60,6 +60,19 @@ def test_noise_on_a_still_scene_is_averaged_away_and_motion_is_not() -> None:
   assert error[:, 8:12].std() < 0.45 * 0.006
   assert np.abs(error[:, 12, :, 9:]).max() < 0.05  # of a change by 0.4
   assert error[:, 20:].std() < 0.45 * 0.006
+
+
+@pytest.mark.parametrize(("codes", "least", "most"), [(1, 0.0, 0.25), (3, 0.95, 1.0)])
+def test_in_the_dark_blocks_that_move_by_a_code_are_averaged(
+  codes: int, least: float, most: float
+) -> None:
+  """A picture is lifted after ten frames: how much of that is seen at once."""
+  frames = np.full((1, 11, 9, 9, 12), 3 / 255, np.float32)
+  frames[:, 10] += codes / 255
+  settled, _ = jax.jit(settle)(frames, np.zeros((1, 11, 4), np.float32), None)
+  step = np.asarray(settled[0, 10] - settled[0, 9])[4, 4] * 255 / codes
+  assert (step >= least).all()
+  assert (step <= most).all()
 
 
 def test_a_pixel_is_averaged_over_sixteen_frames_at_most() -> None:
