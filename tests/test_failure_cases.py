@@ -8,12 +8,14 @@ was written; where nothing can help, the tool says so.
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
 from llve_jax import methods
 from llve_jax.enhance import looks
 from llve_jax.methods.method import Method
+from llve_jax.metrics.harm import harm
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +60,41 @@ def test_a_strong_light_turns_nothing_around_it_black(name: str) -> None:
   assert luma(bright)[:, away < 6].min() > 230  # the lamp stays one
 
 
+def night_with_lamps_bars_and_text() -> np.ndarray:
+  """Three lamps in their glow, faint colours that move, a letterbox, letters in it and outside."""
+  lamps = [
+    np.hypot(ROWS - row, COLUMNS - column) for row, column in ((40, 25), (55, 70), (35, 105))
+  ]
+  glow = sum(110 * np.exp(-np.square(away / 9)) for away in lamps)[..., None]
+
+  def frame(index: int) -> np.ndarray:
+    shade = np.roll(texture(1 / 5), index, axis=1) * (1.0, 0.95, 0.9)
+    return np.where(np.min(lamps, axis=0)[..., None] < 3.5, 255.0, shade + glow)
+
+  clip = noisy(frame)
+  clip[:, :16] = clip[:, -16:] = 0
+  for image in clip:
+    for text, place in (("21:47", (6, HEIGHT - 22)), ("CAM 2", (80, 13))):
+      cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
+  return clip
+
+
+@pytest.mark.parametrize("name", ["night", "night-small"])
+def test_lamps_bars_and_text_of_a_night_come_to_no_harm(name: str) -> None:
+  """Measured: the darkest third 7 times as bright, 0.1 % more burnt, bars at 1.3.
+
+  Letters that touch the border of the frame hide that a bar is one: it comes out at 8 to 9 then.
+  """
+  dark = night_with_lamps_bars_and_text()
+  found = harm(dark, methods.load(name)(dark))
+  assert found.burnt_growth < 0.01
+  assert found.dark_ratio > 1.8
+  assert found.bright_ratio > 0.95
+  assert found.grey_chroma < 3
+  assert found.bars < 8
+  assert found.flicker < 0.005
+
+
 def test_tiles_leave_no_seam(network: Method) -> None:
   """A tile is context, which does not show, and core; 2 codes are a rounding on either side."""
   dark = np.concatenate([noisy(lambda index: texture(1 / 6))[:2]] * 2, axis=2)
@@ -68,7 +105,7 @@ def test_tiles_leave_no_seam(network: Method) -> None:
 
 
 def test_a_light_that_flickers_is_not_made_worse(network: Method) -> None:
-  """Measured: 6.6 % of the mean from frame to frame, 15.2 % in the input."""
+  """Measured: 3.9 % of the mean from frame to frame, 15.2 % in the input."""
   light = 1 + 0.15 * np.random.default_rng(1).uniform(-1, 1, FRAMES)
 
   def jumps(frames: np.ndarray) -> float:
@@ -96,7 +133,7 @@ def test_edges_stay_where_everything_moves(network: Method) -> None:
 
 
 def test_flat_dark_areas_come_out_clean(network: Method) -> None:
-  """Measured: noise of 2.2 % of the level, 13.8 % after a gain alone."""
+  """Measured: noise of 2.0 % of the level, 13.8 % after a gain alone."""
   inside = (ROWS > 30) & (ROWS < 60) & (COLUMNS > 40) & (COLUMNS < 90)
   dark = noisy(lambda index: np.where(inside[..., None], 40.0, 9.0), 2.5)
   flat = (slice(-3, None), slice(5, 25), slice(5, 120))
