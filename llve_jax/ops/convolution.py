@@ -104,9 +104,6 @@ def _convolve(window: _Window, images: Images, kernel: Kernel) -> Array:
   def of_jax(images: Images, kernel: Kernel, groups: int = window.groups) -> Array:
     return _of_jax(window._replace(groups=groups), images, kernel)
 
-  if window.groups == 1 and _is_smaller(window, images, kernel):
-    padded = partial(_of_padded, window)
-    return lax.platform_dependent(images, kernel, cpu=padded, default=of_jax)
   return _in_groups(of_jax, window.groups, images, kernel)
 
 
@@ -146,29 +143,20 @@ def _on_cpu(window: _Window, images: Images, kernel: Kernel) -> Array:
   """The convolution as the faster ones of a CPU's kernels take it."""
   if window.groups > 1:
     return _on_cpu(window._replace(groups=1), images, _block_diagonal(kernel, window.groups))
-  if _is_smaller(window, images, kernel):
-    return _of_padded(window, images, kernel)
+  sides, taps = images.shape[1:-1], kernel.shape[:-2]
+  if any(tap > side for tap, side in zip(taps, sides, strict=True)):
+    # XLA would take the picture for the kernel, and no fast one does that: so it is padded before.
+    spans = [(*ends, holes - 1) for ends, holes in zip(window.padding, window.holes, strict=True)]
+    zero = jnp.zeros((), images.dtype)
+    images = lax.optimization_barrier(lax.pad(images, zero, [(0, 0, 0), *spans, (0, 0, 0)]))
+    none = ((0, 0),) * len(spans)
+    return _convolve(window._replace(padding=none, holes=(1,) * len(spans)), images, kernel)
   if _gains_by_rows(window, images, kernel):
     # What has more rows than the picture is not YNNPACK's. The last row is nobody's.
     (low, high), columns = window.padding
     longer = window._replace(padding=((low, high + 1), columns))
     return _convolve(longer, images, kernel)[:, :-1]
   return _convolve(window, images, kernel)
-
-
-def _is_smaller(window: _Window, images: Images, kernel: Kernel) -> bool:
-  """Whether a picture is smaller than the kernel before it is padded: XLA would swap the two."""
-  sizes = zip(kernel.shape[:-2], images.shape[1:-1], strict=True)
-  return any(map(any, window.padding)) and any(taps > side for taps, side in sizes)
-
-
-def _of_padded(window: _Window, images: Images, kernel: Kernel) -> Array:
-  """The convolution, of a picture that is padded before: with the two swapped, none is fast."""
-  spans = [(*ends, holes - 1) for ends, holes in zip(window.padding, window.holes, strict=True)]
-  zero = jnp.zeros((), images.dtype)
-  images = lax.optimization_barrier(lax.pad(images, zero, [(0, 0, 0), *spans, (0, 0, 0)]))
-  none = ((0, 0),) * len(spans)
-  return _convolve(window._replace(padding=none, holes=(1,) * len(spans)), images, kernel)
 
 
 def _grid(window: _Window, images: Images, kernel: Kernel) -> patches.Grid | None:

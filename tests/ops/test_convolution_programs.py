@@ -98,15 +98,6 @@ def test_a_kernel_larger_than_the_picture_never_meets_it_unpadded() -> None:
   assert all("window = {} " in each for each in large)
 
 
-def test_a_small_picture_is_padded_before_where_nothing_is_trained_too() -> None:
-  images, kernel, ours, _ = prepared("kernel larger than the picture")
-  for name, barriers in (("cpu", 1), ("tpu", 0)):
-    program = str(export.export(jax.jit(ours), platforms=[name])(images, kernel).mlir_module())
-    assert program.count("stablehlo.optimization_barrier") == barriers
-    (found,) = convolutions(program)
-    assert ("window = {} " in found) == (name == "cpu")
-
-
 @pytest.mark.parametrize(
   ("images", "kernel", "products"),
   [
