@@ -41,7 +41,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import jax
 import pytest
 
-# Commands that tests start compile the same small programs, one command after the other.
+# Commands that tests start compile the same small programs, one command after the other. Workers of
+# pytest inherit this, so above it is set for them, not defaulted.
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
