@@ -13,13 +13,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# What Gloo prints of its connections; its threads write into each other's lines.
-_GLOO = re.compile(r"Gloo|peer ranks|^$")
+# The pieces in which Gloo prints of its connections. Its threads write into each other's lines, so
+# that any run of them, a single number too, may stand on a line or before one of ours.
+_GLOO = re.compile(
+  r"^(\[Gloo\] Rank | is connected to | peer ranks\. |"
+  r"Expected number of connected peer ranks is : |\d+)+"
+)
 
 
 def own_lines(out: str) -> list[str]:
-  """The lines that are not Gloo's, nor parts of such."""
-  return [line for line in out.splitlines() if not _GLOO.search(line)]
+  """What is not Gloo's, by lines; ours must not begin with a digit."""
+  lines = (_GLOO.sub("", line) for line in out.splitlines())
+  return [line for line in lines if line]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_two_processes_give_the_losses_of_one_device() -> None:
   command = [sys.executable, "-m", "tests.parallel_run", *asked]
   first, second = processes.run(command, 2, devices=2, timeout=780)
   assert (first.code, second.code) == (0, 0), first.err + second.err
-  found = json.loads(first.out.splitlines()[-1])
+  found = json.loads(processes.own_lines(first.out)[-1])
   for name in asked:
     kind = name.partition(":")[0]
     assert_same(f"2 processes, {name}", kind, found[name], on_one_device(kind))

@@ -37,7 +37,7 @@ found = checkpoint.Checkpoints._steps
 if me == 1:
   checkpoint.Checkpoints._steps = lambda self: []  # NFS tells it later
 checkpoints = checkpoint.Checkpoints(folder)
-print(json.dumps(checkpoints.latest))
+print(json.dumps([checkpoints.latest]))
 checkpoint.Checkpoints._steps = found
 checkpoints.save(1, state, iterator, {"by": me})
 checkpoints.save(2, state, iterator, {"by": me})
@@ -81,7 +81,7 @@ def test_a_save_that_fails_in_one_process(tmp_path: Path, failing: int, said: st
   latest, errors = [], []
   for one in ended:
     lines = processes.own_lines(one.out)
-    latest.append(json.loads(lines[0]))
+    latest += json.loads(lines[0])
     errors.append(json.loads(lines[1]))
   # What process 0 has listed holds for both: so both replace the memory of step 1.
   assert latest == [1, 1]

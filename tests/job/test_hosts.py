@@ -186,7 +186,7 @@ with hosts.joined(cluster, wait=30, heartbeat=10):
 """
   )
   assert [one.code for one in ended] == [0, 0], ended
-  lines = [line.rpartition(":")[0] for line in ended[1].out.splitlines() if "['" in line]
+  lines = [line.rpartition(":")[0] for line in processes.own_lines(ended[1].out)]
   mapped = "0000000000000000FFFF0000"  # as gRPC binds it, in IPv6's table
   assert [line.replace(mapped, "") for line in lines] == [
     "roll call ['0100007F",  # 127.0.0.1, little-endian
