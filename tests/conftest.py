@@ -111,13 +111,13 @@ jax.monitoring.register_event_duration_secs_listener(
 
 @pytest.fixture(scope="module", autouse=True)
 def few_programs() -> Iterator[None]:
-  """Drops what was compiled, after a module with which it has come to more than 200 programs.
+  """Drops what was compiled, after a module with which it has come to more than 1,000 programs.
 
   JAX keeps an MLIR context for each. What is made in a context takes the longer the more there
   are: among 2,000 programs a small one is lowered and compiled in 50 ms, among 200 in 20.
   """
   yield
-  if happened["/jax/core/compile/backend_compile_duration"] > 200:
+  if happened["/jax/core/compile/backend_compile_duration"] > 1000:
     jax.clear_caches()
     happened.clear()
 
