@@ -5,7 +5,9 @@
 # make venv         .venv with everything the above need, from requirements.lock
 # make lock         renew requirements.lock from setup.py
 
-PYTHON ?= $(shell launch/find_python.sh)
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # The slowest tests, for whoever marks them or makes them faster.
 DURATIONS := --durations=20 --durations-min=5
