@@ -5,7 +5,7 @@ quotes PSNR 20.30 and SSIM 0.616 after 20 epochs of fine-tuning on its turntable
 published training pictures could not be had here: not reproduced; its published weights load with
 `python -m llve_jax.zoo.import_weights`.
 
-  tfds build tfds_builders/paired_images --manual_dir=DIR
+  tfds build tfds_builders/paired_images --config=folders --manual_dir=DIR
   python -m experiments.train --config=experiments/configs/mbllen.py --workdir=/tmp/mbllen
   ... --config=experiments/configs/mbllen.py:smoke      # a minute on a CPU, mostly compiling
 

@@ -14,7 +14,8 @@ On two CPU cores a step takes 0.1 to 0.25 s. One after the other:
 
 BRIGHT is any folder of bright photographs and films. Weights that are trained on it alone may be
 shipped as far as its licences allow. `research` also takes two sets of pairs that are for research
-only: build `paired_images` from each, into a folder of its own, and name these folders.
+only: build `paired_images --config=folders` from each, into a folder of its own, and name these
+folders.
 
   ... --config=experiments/configs/night.py:research --config.train.init_from=RUNS/night \
     --config.data.mix.exposures.dir=PAIRS_1 --config.data.mix.indoor.dir=PAIRS_2

@@ -3,7 +3,7 @@
 Ma et al., CVPR 2022 (arXiv 2204.10137). Its training pictures could not be had here: not
 reproduced; its published weights load with `python -m llve_jax.zoo.import_weights`.
 
-  tfds build tfds_builders/paired_images --manual_dir=DIR     # targets only serve to score
+  tfds build tfds_builders/paired_images --config=folders --manual_dir=DIR  # targets: to score
   python -m experiments.train --config=experiments/configs/sci.py --workdir=/tmp/sci
   ... --config=experiments/configs/sci.py:smoke      # a minute on a CPU, mostly compiling
 

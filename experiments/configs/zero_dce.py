@@ -3,7 +3,7 @@
 Guo et al., CVPR 2020 (arXiv 2001.06826). Its training pictures could not be had here: not
 reproduced; its published weights load with `python -m llve_jax.zoo.import_weights`.
 
-  tfds build tfds_builders/paired_images --manual_dir=DIR     # targets only serve to score
+  tfds build tfds_builders/paired_images --config=folders --manual_dir=DIR  # targets: to score
   python -m experiments.train --config=experiments/configs/zero_dce.py --workdir=/tmp/zero_dce
   ... --config=experiments/configs/zero_dce.py:smoke      # a minute on a CPU, mostly compiling
 
