@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,25 +100,6 @@ def pytest_collection_finish() -> None:
   gc.collect()
   gc.freeze()
   gc.set_threshold(50_000, 10, 10)
-
-
-happened: Counter[str] = Counter()
-jax.monitoring.register_event_duration_secs_listener(
-  lambda event, _, **__: happened.update([event])
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_programs() -> Iterator[None]:
-  """Drops what was compiled, after a module with which it has come to more than 1,000 programs.
-
-  JAX keeps an MLIR context for each. What is made in a context takes the longer the more there
-  are: among 2,000 programs a small one is lowered and compiled in 50 ms, among 200 in 20.
-  """
-  yield
-  if happened["/jax/core/compile/backend_compile_duration"] > 1000:
-    jax.clear_caches()
-    happened.clear()
 
 
 @pytest.fixture(scope="module")
