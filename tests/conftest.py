@@ -41,12 +41,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import jax
 import pytest
 
+from tests import shared_context
+
 # Commands that tests start compile the same small programs, one command after the other. Workers of
 # pytest inherit this, so above it is set for them, not defaulted.
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+shared_context.share()
 
 # Files and folders all of whose tests are marked slow: they train, export, build data sets or start
 # processes. Single tests are marked where they are. `make test` prints the slowest.
