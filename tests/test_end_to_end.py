@@ -32,6 +32,7 @@ def tiny_config(data_dir: Path, steps: int = 20, variants: str = "smoke") -> Con
   config = turntable_gan.get_config(variants)
   for network in (config.model, *config.critics.values()):
     network.kwargs.widths = (4,)
+  config.model.kwargs.resnext = False
   config.data.dir = str(data_dir)
   config.data.config = "tiny"
   config.data.batch = 4

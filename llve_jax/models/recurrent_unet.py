@@ -90,24 +90,29 @@ class Align(nn.Module):
     """Weighted mean of the past's neighbours; beyond the border there is nothing to fetch."""
     query = nn.Dense(self.keys, use_bias=False, dtype=self.dtype, name="query")(now)
     key = nn.Dense(self.keys, use_bias=False, dtype=self.dtype, name="key")(past)
-    around = [
+    steps = [
       (dy, dx)
       for dy in range(-self.reach, self.reach + 1)
       for dx in range(-self.reach, self.reach + 1)
     ]
     scale = 1.0 / self.keys**0.5
     scores = jnp.stack(
-      [jnp.sum(query * _moved(key, *step), axis=-1).astype(jnp.float32) for step in around], -1
+      [
+        jnp.sum(query * moved, axis=-1).astype(jnp.float32)
+        for moved in _around(key, steps, self.reach)
+      ],
+      -1,
     )
     inside = jnp.ones((1, *past.shape[1:3], 1), jnp.float32)
-    allowed = jnp.concatenate([_moved(inside, *step) for step in around], -1) > 0
+    allowed = jnp.concatenate(_around(inside, steps, self.reach), -1) > 0
     # The same place is the first guess: features that differ little do not wander.
-    here = jnp.asarray([2.0 if step == (0, 0) else 0.0 for step in around], jnp.float32)
+    here = jnp.asarray([2.0 if step == (0, 0) else 0.0 for step in steps], jnp.float32)
     weights = jax.nn.softmax(
       jnp.where(allowed, scores * scale + lax.broadcast_to_rank(here, 4), -1e9), axis=-1
     )
-    each = jnp.split(weights.astype(self.dtype), len(around), axis=-1)
-    parts = [weight * _moved(past, *step) for weight, step in zip(each, around, strict=True)]
+    each = jnp.split(weights.astype(self.dtype), len(steps), axis=-1)
+    moved = _around(past, steps, self.reach)
+    parts = [weight * fetched for weight, fetched in zip(each, moved, strict=True)]
     return sum(parts[1:], start=parts[0])
 
 
@@ -279,14 +284,20 @@ class RecurrentUNet(nn.Module):
     return blended.reshape(x.shape), last.astype(jnp.float32)
 
 
-def _moved(x: Float[Array, "n h w c"], dy: int, dx: int) -> Float[Array, "n h w c"]:
-  """What lies (dy, dx) away from every position; zero beyond the border."""
-  height, width = x.shape[1:3]
-  pads = ((0, 0), (max(-dy, 0), max(dy, 0)), (max(-dx, 0), max(dx, 0)), (0, 0))
-  padded = jnp.pad(x, pads)
-  top, left = max(dy, 0), max(dx, 0)
-  rows = jax.lax.slice_in_dim(padded, top, top + height, axis=1)
-  return jax.lax.slice_in_dim(rows, left, left + width, axis=2)
+def _around(
+  x: Float[Array, "n h w c"], steps: Sequence[tuple[int, int]], reach: int
+) -> list[Float[Array, "n h w c"]]:
+  """What lies (dy, dx) away from every position, `reach` at most; zero beyond the border."""
+  count, height, width, channels = x.shape
+  beyond = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+  return [
+    lax.slice(
+      beyond,
+      (0, reach + dy, reach + dx, 0),
+      (count, reach + dy + height, reach + dx + width, channels),
+    )
+    for dy, dx in steps
+  ]
 
 
 def _halve(images: Float[Array, "n 2*h 2*w c"]) -> Float[Array, "n h w 4*c"]:

@@ -14,23 +14,34 @@ from llve_jax.ops.larger import larger
 Images = Float[Array, "n h w c"]
 
 
-def _reflected_line(images: Array, axis: int, position: Array) -> Array:
-  """The line at a position that may lie outside: indices go back and forth (a triangle wave)."""
-  length = jnp.asarray(images.shape[axis])
-  period = jnp.maximum(2 * length - 2, 1)  # the border is not repeated
-  position = position % period
+def _reflected_line(images: Array, axis: int, place: int, *, after: bool = False) -> Array:
+  """The line at a place that may lie outside, counted from the start of the axis or its end.
+
+  Indices go back and forth (a triangle wave).
+  """
+  length = images.shape[axis]
+  if isinstance(length, int):
+    period = max(2 * length - 2, 1)  # the border is not repeated
+    place = place + length if after else place
+    place = min(place % period, -place % period)
+    return lax.slice_in_dim(images, place, place + 1, axis=axis)
+  end = jnp.asarray(length)
+  period = jnp.maximum(2 * end - 2, 1)
+  position = (end + place if after else jnp.asarray(place)) % period
   return lax.dynamic_slice_in_dim(images, jnp.minimum(position, period - position), 1, axis)
 
 
 def _reflect_to(images: Array, axis: int, multiple: int) -> Array:
   """Reflects the end of one axis, again and again, until its length divides by `multiple`."""
   length = images.shape[axis]
-  # As many lines as could be missing, one by one: how many are may be symbolic, and one gather of
-  # them has no counterpart in TensorFlow Lite. The compiler drops those that are cut off.
-  end = jnp.asarray(length)
-  lines = [_reflected_line(images, axis, end + place) for place in range(multiple - 1)]
   # So written, the new length of a symbolic one is a product, which halves exactly.
   padded = multiple * ((length + multiple - 1) // multiple)
+  # Where it is symbolic, as many lines as could be missing, one by one, since one gather of them
+  # has no counterpart in TensorFlow Lite. The compiler drops those that are cut off.
+  missing = padded - length if isinstance(length, int) else multiple - 1
+  if not missing:
+    return images
+  lines = [_reflected_line(images, axis, place, after=True) for place in range(missing)]
   return lax.slice_in_dim(jnp.concatenate([images, *lines], axis), 0, padded, axis=axis)
 
 
@@ -64,9 +75,8 @@ def reflect_pad(images: Images, width: int) -> Float[Array, "n h+2*width w+2*wid
 
 
 def _reflect_both(images: Array, axis: int, width: int) -> Array:
-  end = jnp.asarray(images.shape[axis])
-  before = [_reflected_line(images, axis, jnp.asarray(-place)) for place in range(width, 0, -1)]
-  after = [_reflected_line(images, axis, end + place) for place in range(width)]
+  before = [_reflected_line(images, axis, -place) for place in range(width, 0, -1)]
+  after = [_reflected_line(images, axis, place, after=True) for place in range(width)]
   return jnp.concatenate([*before, images, *after], axis)
 
 
