@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments import train
@@ -73,6 +74,12 @@ def undisturbed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
   return folder
 
 
+@pytest.fixture(scope="module")
+def arrays(undisturbed: Path) -> dict[str, np.ndarray]:
+  """What it ends with."""
+  return saved_arrays(undisturbed, 10)
+
+
 def evaluated(data_dir: Path, make: Callable[..., Any] = tiny_config) -> Any:
   """Ten steps; compiles before step 1 and 7, evaluates after 4, 8 and 10, saves after 3, 6, 9."""
   config = make(data_dir, steps=10)
@@ -83,7 +90,11 @@ def evaluated(data_dir: Path, make: Callable[..., Any] = tiny_config) -> Any:
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4, 6])
 def test_a_stop_while_compiling_or_evaluating_changes_no_bit(
-  calls: int, undisturbed: Path, data_dir: Path, tmp_path: Path
+  calls: int,
+  undisturbed: Path,
+  arrays: dict[str, np.ndarray],
+  data_dir: Path,
+  tmp_path: Path,
 ) -> None:
   with pytest.raises(interrupt.Interrupted, match="test"):
     train.train(evaluated(data_dir), tmp_path, stop=StopAfter(calls))
@@ -92,8 +103,8 @@ def test_a_stop_while_compiling_or_evaluating_changes_no_bit(
   kept = [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
   assert sorted(kept, key=int) == saved[calls]
   assert train.train(evaluated(data_dir), tmp_path)["step"] == 10
-  expected, found = saved_arrays(undisturbed, 10), saved_arrays(tmp_path, 10)
-  assert [name for name in expected if expected[name].tobytes() != found[name].tobytes()] == []
+  found = saved_arrays(tmp_path, 10)
+  assert [name for name in arrays if arrays[name].tobytes() != found[name].tobytes()] == []
   for name in ("history.json", "best.safetensors"):
     assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
   ends = [r["why"] for r in goodput.read(tmp_path / "journal.jsonl") if r["event"] == "end"]
@@ -119,22 +130,22 @@ def test_the_memory_of_plateaus_outlives_a_stop(data_dir: Path, tmp_path: Path) 
 
 
 def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
-  undisturbed: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+  arrays: dict[str, np.ndarray], data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
   with pytest.raises(interrupt.Interrupted):
     train.train(evaluated(data_dir), tmp_path, stop=StopAfter(5))
-  arrays = max(
+  largest = max(
     (path for path in (tmp_path / "checkpoints" / "8" / "state").rglob("*") if path.is_file()),
     key=lambda path: path.stat().st_size,
   )
-  arrays.write_bytes(arrays.read_bytes()[:-7])
+  largest.write_bytes(largest.read_bytes()[:-7])
   capsys.readouterr()
   train.train(evaluated(data_dir), tmp_path)
   said = capsys.readouterr().out
-  assert arrays.name in said
+  assert largest.name in said
   assert "resuming from step 6 of 10" in said
-  expected, found = saved_arrays(undisturbed, 10), saved_arrays(tmp_path, 10)
-  assert [name for name in expected if expected[name].tobytes() != found[name].tobytes()] == []
+  found = saved_arrays(tmp_path, 10)
+  assert [name for name in arrays if arrays[name].tobytes() != found[name].tobytes()] == []
 
 
 def test_another_mesh_goes_on_with_a_run(undisturbed: Path, data_dir: Path, tmp_path: Path) -> None:
