@@ -87,9 +87,11 @@ SLOW = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
   """Marks the tests of `SLOW`, and puts the longest first, so that no worker ends with one."""
   here = Path(__file__).parent
-  slow = [here / name for name in SLOW]
+  slow = {here / name for name in SLOW}
+  paths = {item.path for item in items}
+  slow = {path for path in paths if not slow.isdisjoint((path, *path.parents))}
   for item in items:
-    if any(place == item.path or place in item.path.parents for place in slow):
+    if item.path in slow:
       item.add_marker(pytest.mark.slow)
   items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 

@@ -235,7 +235,7 @@ def test_a_video_streams_through_in_parts(name, index):
   module, variables, apply = network(name, index)
   if not module.traits.streaming:
     pytest.skip("does not stream")
-  clip = clips(module.traits, 2, 5, 17, 24)
+  clip = clips(module.traits, *USUAL)
   step = jax.jit(lambda v, x, carry: module.apply(v, x, carry=carry))
   whole = apply(variables, clip)
   parts, carry = [], None
