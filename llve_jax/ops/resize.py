@@ -1,7 +1,7 @@
 """Change the size of images: pad to a multiple, double by interpolation or transposed convolution.
 
-Images are [n, h, w, c]. Every function accepts symbolic n, h and w (`jax.export`), so none branches
-on a size.
+Images are [n, h, w, c]. Every function accepts symbolic n, h and w (`jax.export`), so none asks
+more of a size than whether it is known.
 """
 
 import jax.numpy as jnp
