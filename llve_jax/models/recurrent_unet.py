@@ -11,7 +11,7 @@ Every frame goes through four stages:
 3. The frame, brightened by that curve, is encoded and decoded at a half, a quarter and an eighth of
    its size. At the coarsest level features are blended with those of the frame before, as far as a
    gate trusts them; every position first looks for itself among its neighbours in the past
-   (attention over a small window), so that what moves is followed.
+   (`models.alignment`), so that what moves is followed.
 4. The decoder says how the curve is bent in each place, and what is to be added to its result.
 
 The output is safe: the curves keep black black and white white, whatever is learnt; what is added
@@ -29,11 +29,11 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from llve_jax.models.alignment import Fuse
 from llve_jax.models.blocks import Conv, leaky_relu, turns_at_once
 from llve_jax.models.contract import Traits, check_clip
 from llve_jax.models.frame_code import FrameCode, bordered, follow
@@ -69,74 +69,6 @@ class ResidualBlock(nn.Module):
     conv = partial(Conv, images.shape[-1], (3, 3), dtype=self.dtype)
     x = leaky_relu(conv(kernel_init=_initial, name="first")(images))
     return images + conv(kernel_init=nn.initializers.normal(0.01), name="second")(x)
-
-
-class Align(nn.Module):
-  """Fetches from the past, for every position, what looks like it within a window.
-
-  Attributes:
-    reach: positions to each side that are looked at.
-    keys: channels that are compared.
-  """
-
-  reach: int
-  keys: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(
-    self, now: Float[Array, "n h w c"], past: Float[Array, "n h w c"]
-  ) -> Float[Array, "n h w c"]:
-    """Weighted mean of the past's neighbours; beyond the border there is nothing to fetch."""
-    query = nn.Dense(self.keys, use_bias=False, dtype=self.dtype, name="query")(now)
-    key = nn.Dense(self.keys, use_bias=False, dtype=self.dtype, name="key")(past)
-    steps = [
-      (dy, dx)
-      for dy in range(-self.reach, self.reach + 1)
-      for dx in range(-self.reach, self.reach + 1)
-    ]
-    scale = 1.0 / self.keys**0.5
-    scores = jnp.stack(
-      [
-        jnp.sum(query * moved, axis=-1).astype(jnp.float32)
-        for moved in _around(key, steps, self.reach)
-      ],
-      -1,
-    )
-    inside = jnp.ones((1, *past.shape[1:3], 1), jnp.float32)
-    allowed = jnp.concatenate(_around(inside, steps, self.reach), -1) > 0
-    # The same place is the first guess: features that differ little do not wander.
-    here = jnp.asarray([2.0 if step == (0, 0) else 0.0 for step in steps], jnp.float32)
-    weights = jax.nn.softmax(
-      jnp.where(allowed, scores * scale + lax.broadcast_to_rank(here, 4), -1e9), axis=-1
-    )
-    each = jnp.split(weights.astype(self.dtype), len(steps), axis=-1)
-    moved = _around(past, steps, self.reach)
-    parts = [weight * fetched for weight, fetched in zip(each, moved, strict=True)]
-    return sum(parts[1:], start=parts[0])
-
-
-class Fuse(nn.Module):
-  """Blends features with their memory.
-
-  Attributes:
-    reach: window of the alignment.
-  """
-
-  reach: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(
-    self, past: Float[Array, "n h w c"], now: Float[Array, "n h w c"]
-  ) -> tuple[Float[Array, "n h w c"], Float[Array, "n h w c"]]:
-    """Returns the blend twice: as the next memory and as the output (the form of `nn.scan`)."""
-    channels = now.shape[-1]
-    past = Align(self.reach, max(1, channels // 4), dtype=self.dtype, name="align")(now, past)
-    gate = nn.Dense(channels, dtype=self.dtype, kernel_init=_initial, name="gate")
-    trust = jax.nn.sigmoid(gate(jnp.concatenate([now, past, jnp.abs(now - past)], axis=-1)))
-    blend = now + trust * (past - now)
-    return blend, blend
 
 
 class RecurrentUNet(nn.Module):
@@ -282,22 +214,6 @@ class RecurrentUNet(nn.Module):
     )
     last, blended = scan(self.reach, dtype=self.dtype, name="fuse")(start, steps)
     return blended.reshape(x.shape), last.astype(jnp.float32)
-
-
-def _around(
-  x: Float[Array, "n h w c"], steps: Sequence[tuple[int, int]], reach: int
-) -> list[Float[Array, "n h w c"]]:
-  """What lies (dy, dx) away from every position, `reach` at most; zero beyond the border."""
-  count, height, width, channels = x.shape
-  beyond = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
-  return [
-    lax.slice(
-      beyond,
-      (0, reach + dy, reach + dx, 0),
-      (count, reach + dy + height, reach + dx + width, channels),
-    )
-    for dy, dx in steps
-  ]
 
 
 def _halve(images: Float[Array, "n 2*h 2*w c"]) -> Float[Array, "n h w 4*c"]:

@@ -31,18 +31,11 @@ def _reflected_line(images: Array, axis: int, place: int, *, after: bool = False
   return lax.dynamic_slice_in_dim(images, jnp.minimum(position, period - position), 1, axis)
 
 
-def _reflect_to(images: Array, axis: int, multiple: int) -> Array:
-  """Reflects the end of one axis, again and again, until its length divides by `multiple`."""
-  length = images.shape[axis]
-  # So written, the new length of a symbolic one is a product, which halves exactly.
-  padded = multiple * ((length + multiple - 1) // multiple)
-  # Where it is symbolic, as many lines as could be missing, one by one, since one gather of them
-  # has no counterpart in TensorFlow Lite. The compiler drops those that are cut off.
-  missing = padded - length if isinstance(length, int) else multiple - 1
-  if not missing:
-    return images
-  lines = [_reflected_line(images, axis, place, after=True) for place in range(missing)]
-  return lax.slice_in_dim(jnp.concatenate([images, *lines], axis), 0, padded, axis=axis)
+def _reflected(images: Array, axis: int, before: int, after: int) -> Array:
+  """So many lines more before and after an axis, reflected again and again."""
+  lines = [_reflected_line(images, axis, -place) for place in range(before, 0, -1)]
+  ends = [_reflected_line(images, axis, place, after=True) for place in range(after)]
+  return jnp.concatenate([*lines, images, *ends], axis) if lines or ends else images
 
 
 def pad_to_multiple(
@@ -54,14 +47,20 @@ def pad_to_multiple(
   `crop_to`. With `centred`, half is added on each side, the odd line at the bottom or right; then
   the place of a pixel in the network's coarsest cell depends on the size of the image.
   """
-  if not centred:
-    return _reflect_to(_reflect_to(images, 1, multiple), 2, multiple)
   for axis in (1, 2):
     length = images.shape[axis]
+    # So written, the new length of a symbolic one is a product, which halves exactly.
     padded = multiple * ((length + multiple - 1) // multiple)
-    start = multiple - 1 - (padded - length) // 2
-    both = _reflect_both(images, axis, multiple - 1)
-    images = lax.slice_in_dim(both, start, start + padded, axis=axis)
+    before = (padded - length) // 2 if centred else 0
+    if isinstance(length, int):
+      images = _reflected(images, axis, before, padded - length - before)
+      continue
+    # As many lines as could be missing, one by one, since one gather of as many as are has no
+    # counterpart in TensorFlow Lite. The compiler drops those that are cut off.
+    most = multiple - 1
+    reflected = _reflected(images, axis, most if centred else 0, most)
+    start = most - before if centred else 0
+    images = lax.slice_in_dim(reflected, start, start + padded, axis=axis)
   return images
 
 
@@ -71,13 +70,7 @@ def reflect_pad(images: Images, width: int) -> Float[Array, "n h+2*width w+2*wid
   Unlike that, takes images smaller than `width`: the reflection goes on back and forth as in
   `numpy.pad`, and a single pixel is repeated.
   """
-  return _reflect_both(_reflect_both(images, 1, width), 2, width)
-
-
-def _reflect_both(images: Array, axis: int, width: int) -> Array:
-  before = [_reflected_line(images, axis, -place) for place in range(width, 0, -1)]
-  after = [_reflected_line(images, axis, place, after=True) for place in range(width)]
-  return jnp.concatenate([*before, images, *after], axis)
+  return _reflected(_reflected(images, 1, width, width), 2, width, width)
 
 
 def _double(images: Array, axis: int, align_corners: bool) -> Array:
