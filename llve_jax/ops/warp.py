@@ -86,17 +86,19 @@ def phase_correlate(
   height, width = reference.shape
   window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
   first, second = (_spectrum(picture, window) for picture in (reference, moving))
-  y, x = (np.fft.fftfreq(length).astype(np.float32) for length in (height, width))
-  y = y[:, None]
+  columns, rows = (np.fft.ifftshift(np.arange(n) - n // 2) for n in (width, height))
+  x = (columns[: first.shape[1]] / width).astype(np.float32)
+  y = (rows / height).astype(np.float32)
   cross = first * np.conj(second)
   strength = np.abs(cross)
-  fading = np.exp(-(x * x) / (2 * bandwidth**2)) * np.exp(-(y * y) / (2 * bandwidth**2))
+  fading = np.exp(-(x * x) / (2 * bandwidth**2)) * np.exp(-(y * y) / (2 * bandwidth**2))[:, None]
   cross *= fading / (strength + 1e-6 * strength.max() + 1e-30) ** np.float32(whitening)
-  surface = np.fft.ifft2(cross).real
-  within = (np.abs(x * width) <= limit) & (np.abs(y * height) <= limit)
-  peak = np.unravel_index(np.argmax(np.where(within, surface, -np.inf)), surface.shape)
-  coarse = (float(x[peak[1]] * width), float(y[peak[0], 0] * height))
-  shift, top = _refine(cross, x, y[:, 0], coarse)
+  surface = np.fft.irfft2(cross, reference.shape)
+  within = (np.abs(columns) <= limit) & (np.abs(rows) <= limit)[:, None]
+  row, column = np.unravel_index(np.argmax(np.where(within, surface, -np.inf)), surface.shape)
+  # Columns stand for their conjugates, too; the first, and the last of an even width, have none.
+  cross[:, 1 : (width + 1) // 2] *= 2
+  shift, top = _refine(cross, x, y, (float(columns[column]), float(rows[row])))
   total = np.abs(cross).sum()
   return shift, float(top / total) if total > 0 else 0.0
 
@@ -120,14 +122,15 @@ def _mirrored(index: np.ndarray, length: int) -> np.ndarray:
   return np.minimum(index, 2 * length - 2 - index)
 
 
-def _spectrum(picture: np.ndarray, window: np.ndarray) -> np.ndarray:
+def _spectrum(picture: np.ndarray, window: np.ndarray) -> Complex[np.ndarray, "h half"]:
+  """Of waves to the right; those to the left are their conjugates."""
   picture = picture.astype(np.float32)
   mean = np.sum(picture * window) / window.sum()
-  return np.fft.fft2((picture - mean) * window)
+  return np.fft.rfft2((picture - mean) * window)
 
 
 def _refine(
-  cross: Complex[np.ndarray, "h w"], x: np.ndarray, y: np.ndarray, coarse: Shift
+  cross: Complex[np.ndarray, "h half"], x: np.ndarray, y: np.ndarray, coarse: Shift
 ) -> tuple[Shift, float]:
   """Climbs from a pixel to the top of the Fourier series near it: (shift, height).
 

@@ -139,6 +139,17 @@ def test_height_of_the_peak_and_the_limit():
   assert abs(phase_correlate(moved, picture, limit=5)[0][0]) < 6.1
 
 
+@pytest.mark.parametrize("height", range(88, 92))
+@pytest.mark.parametrize("width", range(117, 121))
+def test_a_shift_as_large_as_the_limit_at_even_and_odd_sizes(height, width):
+  big = _smooth(shape=(height + 10, width + 10))
+  for right, down in ((2, -3), (-3, 2), (3, 3)):
+    moving = big[5 - down :, 5 - right :][:height, :width]
+    found, top = phase_correlate(big[5:-5, 5:-5], moving, limit=3)
+    np.testing.assert_allclose(found, (-right, -down), atol=0.25)  # less for the window
+    assert top > 0.7
+
+
 def test_flat_pictures_have_no_shift_and_sizes_must_agree():
   flat = np.ones((20, 30), np.float32)
   shift, height = phase_correlate(flat, flat)
