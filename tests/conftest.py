@@ -54,11 +54,12 @@ shared_context.share()
 # Files and folders all of whose tests are marked slow: they train, export, build data sets or start
 # processes. Single tests are marked where they are. `make test` prints the slowest.
 SLOW = (
-  "test_configs.py",
+  "test_config_steps.py",
   "test_end_to_end.py",
   "enhance",
   "experiments/test_check_data.py",
   "experiments/test_evaluate.py",
+  "experiments/test_evaluate_raw.py",
   "experiments/test_feed.py",
   "experiments/test_kill.py",
   "experiments/test_plan.py",
@@ -71,6 +72,7 @@ SLOW = (
   "job/test_interrupt.py",
   "launch",
   "losses/test_contextual.py",
+  "losses/test_contextual_patches.py",
   "losses/test_loss_contract.py",
   "losses/test_vgg.py",
   "metrics/test_perceptual.py",

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.benchmarks.torch_recurrent import ConvLSTM, RecurrentUNet
+from experiments.benchmarks.torch_conv_lstm import ConvLSTM
+from experiments.benchmarks.torch_recurrent import RecurrentUNet
 from experiments.benchmarks.torch_rivals import SidUNet, TurntableUNet, UNet3D
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

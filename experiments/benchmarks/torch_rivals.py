@@ -1,7 +1,8 @@
 """PyTorch's side of `experiments.benchmarks.train_step`: our networks, written as one does there.
 
 Networks take clips [b, t, c, h, w] whose memory lies channels last, return clips, and have as many
-parameters as ours of the same name. Those with a memory are in `torch_recurrent`.
+parameters as ours of the same name. Those with a memory are in `torch_recurrent` and
+`torch_conv_lstm`.
 """
 
 import itertools

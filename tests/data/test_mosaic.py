@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llve_jax.data import frames as frames_module
-from llve_jax.data import pipeline
 from llve_jax.data.mosaic import MosaicWindow
 from llve_jax.errors import UserError
 from llve_jax.ops.mosaic import BAYER, XTRANS, crop_cfa, unpack
@@ -63,7 +62,7 @@ def _example(cfa="RGGB", height=22, width=25, high=None):
 EXAMPLES = {cfa: _example(cfa) for cfa in PHASES}
 
 
-def _seen(high, cfa):
+def seen(high, cfa):
   """The target's colours that a mosaic laid out as `cfa` sees."""
   side = {4: 2, 36: 6}[len(cfa)]
   seen = np.empty(high.shape[:3], np.float32)
@@ -92,7 +91,7 @@ def test_samples_are_the_targets_pixels_at_their_sites(augment, cfa, seed, half)
   assert pair["high"].shape == (2, 2 * half * block, 2 * half * block, 3)
   assert pair["low"].dtype == pair["high"].dtype == np.float32
   np.testing.assert_allclose(
-    unpack(pair["low"], wanted), _seen(pair["high"], wanted), rtol=0, atol=1e-5
+    unpack(pair["low"], wanted), seen(pair["high"], wanted), rtol=0, atol=1e-5
   )
 
 
@@ -103,14 +102,14 @@ def test_samples_are_the_targets_pixels_at_their_sites(augment, cfa, seed, half)
 def test_any_size_of_the_plane(cfa, height, width, seed):
   pair = _draw(_example(cfa, height, width), seed)
   wanted = "RGGB" if len(cfa) == 4 else XTRANS
-  np.testing.assert_allclose(unpack(pair["low"], wanted), _seen(pair["high"], wanted), atol=1e-5)
+  np.testing.assert_allclose(unpack(pair["low"], wanted), seen(pair["high"], wanted), atol=1e-5)
 
 
 @pytest.mark.parametrize("wanted", BAYER)
 def test_another_layout_can_be_wanted(wanted):
   for seed in range(10):
     pair = _draw(EXAMPLES["GRBG"], seed, cfa=wanted)
-    np.testing.assert_allclose(unpack(pair["low"], wanted), _seen(pair["high"], wanted), atol=1e-5)
+    np.testing.assert_allclose(unpack(pair["low"], wanted), seen(pair["high"], wanted), atol=1e-5)
 
 
 def _turn(codes):
@@ -150,7 +149,7 @@ def test_blind_turns_leave_the_mosaic_beside_the_target(cfa):
   for seed in range(40):
     pair = _draw(EXAMPLES[cfa], seed, blind=True)
     codes = _codes(pair)
-    apart = np.abs(unpack(pair["low"], cfa) - _seen(pair["high"], cfa)).max()
+    apart = np.abs(unpack(pair["low"], cfa) - seen(pair["high"], cfa)).max()
     if _turn(codes)[:2] == ((1, 0), (0, 1)):
       assert apart < 1e-5
     else:
@@ -214,7 +213,7 @@ def test_rectangles_fit_their_targets_and_are_not_laid_on_their_side(cfa, augmen
     pair = _draw(EXAMPLES[cfa], seed, crop=(2, 4), augment=augment)
     assert pair["low"].shape == (2, 2, 4, block**2)
     assert pair["high"].shape == (2, 2 * block, 4 * block, 3)
-    np.testing.assert_allclose(unpack(pair["low"], wanted), _seen(pair["high"], wanted), atol=1e-5)
+    np.testing.assert_allclose(unpack(pair["low"], wanted), seen(pair["high"], wanted), atol=1e-5)
     turns.add(_turn(_codes(pair)))
   ways = (1, -1) if augment else (1,)
   assert turns == {((y, 0), (0, x), 1) for y in ways for x in ways}
@@ -270,74 +269,9 @@ def test_bad_input_is_named(cfa, change, window, message):
     _draw(EXAMPLES[cfa] | change, 0, **window)
 
 
-@pytest.mark.parametrize("cfa", ["GBRG", XTRANS])
-@pytest.mark.parametrize("threads", [0, 2])
-def test_batches_for_training(cfa, threads):
-  settings_of_data = {"batch": 2, "frames": 2, "crop": 4, "seed": 0}
-  batches = [
-    pipeline.train_iterator([EXAMPLES[cfa]] * 3, **settings_of_data, threads=count)
-    for count in (threads, 1)
-  ]
-  wanted = "RGGB" if len(cfa) == 4 else XTRANS
-  for _ in range(4):
-    batch, again = (next(iterator) for iterator in batches)
-    for key in batch:
-      np.testing.assert_array_equal(batch[key], again[key])
-    # No noise and no shuffled colours: those are for sRGB.
-    for low, high in zip(batch["low"], batch["high"], strict=True):
-      np.testing.assert_allclose(unpack(low, wanted), _seen(high, wanted), atol=1e-5)
-
-
-def test_blind_turns_can_be_trained_on():
-  batches = pipeline.train_iterator(
-    [EXAMPLES["RGGB"]], batch=8, frames=2, crop=4, seed=0, blind=True, threads=0
-  )
-  batch = next(batches)
-  apart = [
-    np.abs(unpack(low, "RGGB") - _seen(high, "RGGB")).max()
-    for low, high in zip(batch["low"], batch["high"], strict=True)
-  ]
-  assert max(apart) > 0.5 / 255
-
-
-@pytest.mark.parametrize(("cfa", "kind"), [("GRBG", "mosaic"), (XTRANS, "mosaic")])
-def test_a_plane_holds_the_targets_colours(cfa, kind):
-  wanted = "RGGB" if len(cfa) == 4 else XTRANS
-  batch = pipeline.train_dataset([EXAMPLES[cfa]], batch=4, frames=2, crop=4, seed=0, kind=kind)[0]
-  side = 8 if len(cfa) == 4 else 12
-  assert batch["low"].shape == (4, 2, side, side, 1)
-  for low, high in zip(batch["low"], batch["high"], strict=True):
-    np.testing.assert_allclose(low[..., 0], _seen(high, wanted), atol=1e-5)
-
-
-def test_binned_light_lies_where_its_small_target_does():
-  """Rows and columns are means of 2x2 pixels on both sides, up to where colours sit in a cell."""
-  example = EXAMPLES["GBRG"]
-  batch = pipeline.train_dataset([example], batch=8, frames=2, crop=4, seed=0, kind="raw_rgb")[0]
-  assert batch["low"].shape == batch["high"].shape == (8, 2, 4, 4, 3)
-  np.testing.assert_allclose(batch["low"][..., 0], batch["high"][..., 0], atol=1e-5)  # the frame
-  # Green is the mean row of the two green sites, which is that of the cell, whatever the turn.
-  np.testing.assert_allclose(batch["low"][..., 1], batch["high"][..., 1], atol=1e-5)
-  apart = np.abs(batch["low"][..., 2] - batch["high"][..., 2]) * 255  # blue sits in a corner
-  np.testing.assert_allclose(apart, 0.5, atol=1e-3)
-
-
 def test_flips_leave_time_alone():
   window = MosaicWindow(frames=3, crop=4, augment="flip")
   pairs = [window.random_map(EXAMPLES["RGGB"], np.random.default_rng(seed)) for seed in range(60)]
   outcomes = {_turn(_codes(pair)) for pair in pairs}
   assert len(outcomes) == 8
   assert {forward for *_, forward in outcomes} == {1}
-
-
-def test_mosaics_of_a_still_scene_can_be_drawn_apart():
-  still = EXAMPLES["RGGB"] | {"high": EXAMPLES["RGGB"]["high"][:1], "variant": 1, "start": 10}
-  window = MosaicWindow(frames=2, crop=4, apart=True, augment=False)
-  ids = {str(window.random_map(still, np.random.default_rng(seed))["id"]) for seed in range(90)}
-  assert "night/1/14+10" in ids
-  assert len(ids) == 5 * 4
-
-
-def test_a_kind_that_no_mosaic_gives_is_named():
-  with pytest.raises(UserError, match=r"night: .* gives xtrans or mosaic .* 'raw_rgb' is wanted"):
-    pipeline.train_dataset([EXAMPLES[XTRANS]], batch=1, frames=1, crop=4, seed=0, kind="raw_rgb")

@@ -1,9 +1,10 @@
+"""`experiments.evaluate`: folders and networks beside classic methods, its files and flags."""
+
 import csv
 import json
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import cv2
@@ -14,26 +15,13 @@ import tensorflow as tf
 
 from experiments import evaluate
 from experiments.run import pictures
-from llve_jax.data import clips as data_clips
-from llve_jax.data import source as data_source
 from llve_jax.errors import UserError
 from llve_jax.io.video import read_frames, read_info
 from llve_jax.methods.classic import CLASSIC, SLOW
-from llve_jax.models.contract import Traits
-from llve_jax.ops.color import linear_to_srgb
-from tests.methods.networks import of_function
+from tests.experiments.evaluated import make_clips, write_images
 
 ROOT = Path(__file__).parents[2]
 QUICK = [name for name in CLASSIC if name not in SLOW]
-
-
-def write_images(folder: Path, names: list[str], seed: int) -> list[np.ndarray]:
-  folder.mkdir()
-  random = np.random.default_rng(seed)
-  images = random.integers(0, 256, (len(names), 24, 32, 3)).astype(np.uint8)
-  for name, image in zip(names, images, strict=True):
-    cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
-  return list(images)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,88 +33,6 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     text=True,
     timeout=300,
   )
-
-
-def flag_values(**given: object) -> types.SimpleNamespace:
-  names = ("pred", "target", "model", "config", "data_dir", "split", "niqe")
-  values = {**dict.fromkeys((*names, "json", "csv", "out")), "protocol": "plain"}
-  values |= {"static": False}
-  values |= {"temporal": False, "lpips": False, "frechet": False, "classic": "all", **given}
-  return types.SimpleNamespace(**values)
-
-
-@pytest.fixture
-def run_main(monkeypatch):
-  """Calls main with flags; absl's own are global, so the parsing itself runs in a subprocess."""
-
-  def run(**given: object) -> None:
-    monkeypatch.setattr(evaluate.flags, "FLAGS", flag_values(**given))
-    evaluate.main(["evaluate"])
-
-  return run
-
-
-def stub_net():
-  """A trained network that happens to know how dark the clips are."""
-  network, _ = of_function(lambda clip: clip * 4.0)
-  network.name, network.origin = "stub_net", {"config": "stub", "step": 7}
-  return network
-
-
-def make_clips() -> list[data_clips.EvalClip]:
-  clips = []
-  for variant in range(2):
-    rows, columns = np.mgrid[0:32, 0:48]
-    moving = [
-      np.stack([100 + 50 * np.sin((rows + t) / 5 + k) * np.cos(columns / 7) for k in range(3)], -1)
-      for t in range(5 + variant)
-    ]
-    high = np.stack(moving).astype(np.uint8)
-    clips.append(data_clips.EvalClip("bikes", variant, 12.0, high // 4, high))
-  return clips
-
-
-@pytest.fixture
-def opened(monkeypatch) -> list[tuple[str | None, ...]]:
-  """Puts stand-ins for network and data set in place; lists what was asked of the latter."""
-  asked = []
-
-  def open_split(name, split, *, config, data_dir):
-    asked.append((name, split, config, data_dir))
-    return [{"high": [] if name == "unpaired" else [b"png"]}]
-
-  def test_clips(source, kind, *, keep_negatives, resize, targets):
-    assert kind == "srgb"
-    assert keep_negatives
-    assert resize == ()
-    assert targets == (source[0]["high"] != [])
-    return iter(make_clips())
-
-  monkeypatch.setattr(evaluate.methods, "load", lambda model: stub_net())
-  monkeypatch.setattr(data_source, "open_split", open_split)
-  monkeypatch.setattr(data_clips, "test_clips", test_clips)
-  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
-  return asked
-
-
-@pytest.fixture
-def workdir(tmp_path) -> Path:
-  folder = tmp_path / "run"
-  folder.mkdir()
-  config = {"seed": 3, "data": {"name": "dark_clips", "config": "", "dir": "/trained/on"}}
-  (folder / "config.json").write_text(json.dumps(config))
-  return folder
-
-
-@pytest.fixture(scope="module")
-def raw_folder(tmp_path_factory) -> Path:
-  """A folder with a small raw data set."""
-  from tfds_builders.dark_clips import dark_clips_dataset_builder as module
-
-  folder = tmp_path_factory.mktemp("raw")
-  config = module.DarkClipsConfig(name="tiny_raw", raw=True, max_height=48, max_frames=5, segment=3)
-  module.Builder(data_dir=folder, config=config).download_and_prepare()
-  return folder
 
 
 def test_two_folders_from_the_command_line(tmp_path):
@@ -313,97 +219,6 @@ def test_data_dir_split_and_config_take_precedence(workdir, opened, run_main):
   config["test_data"] = {"name": "pairs"}
   run_main(model=str(workdir), config=config)
   assert opened == [("other", "train", "tiny", "/elsewhere"), ("pairs", "test", None, None)]
-
-
-def test_data_without_targets_are_refused(workdir, opened, run_main):
-  config = {"data": {"name": "unpaired"}}
-  with pytest.raises(UserError, match=r"unpaired, split low: has no bright.*test_data\.name=NAME"):
-    run_main(model=str(workdir), config=config, split="low")
-
-
-def test_data_without_targets_are_scored_by_what_asks_for_none(
-  workdir, opened, run_main, capsys, monkeypatch
-):
-  monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
-  monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
-  monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
-  config = {"data": {"name": "unpaired"}}
-  out = workdir.parent / "results"
-  told = {"config": config, "split": "low", "protocol": "no_targets", "niqe": "file.npz"}
-  run_main(model=str(workdir), **told, out=str(out), static=True)
-  content = json.loads((out / "metrics.json").read_text())
-  assert {"brightness", "niqe", "tpsnr"} <= set(content)
-  assert "psnr" not in content
-  methods = content["methods"]
-  assert methods["stub_net"]["brightness"] == pytest.approx(4 * methods["input"]["brightness"])
-  assert "margin" not in json.loads(capsys.readouterr().out.splitlines()[-1])
-  assert sorted(path.name for path in out.iterdir()) == ["frames.csv", "metrics.json", "table.txt"]
-  for flag in ("temporal", "frechet"):
-    with pytest.raises(UserError, match="compare with targets, which protocol no_targets"):
-      run_main(model=str(workdir), **told, **{flag: True})
-
-
-def test_a_folder_alone_is_scored_by_what_asks_for_no_target(tmp_path, run_main, monkeypatch):
-  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
-  images = write_images(tmp_path / "pred", ["1", "2"], 0)
-  told = {"pred": str(tmp_path / "pred"), "json": str(tmp_path / "m.json")}
-  run_main(**told, protocol="no_targets")
-  weights = [0.2126, 0.7152, 0.0722]
-  expected = np.mean([image @ weights for image in images])
-  found = json.loads((tmp_path / "m.json").read_text())["brightness"]
-  assert found == pytest.approx(expected, rel=1e-4)
-  with pytest.raises(UserError, match="compare with targets"):
-    run_main(**told, protocol="no_targets", frechet=True)
-  with pytest.raises(UserError, match="give either --pred"):
-    run_main(**told)
-
-
-def test_niqe_of_small_frames_is_left_out_and_of_large_ones_is_a_column(
-  workdir, opened, run_main, capsys, monkeypatch
-):
-  json_file = workdir.parent / "m.json"
-  run_main(model=str(workdir), json=str(json_file), niqe="targets")
-  assert "--niqe: left out" in capsys.readouterr().err
-  monkeypatch.setattr(evaluate.naturalness, "LEAST_SIDE", 32)
-  monkeypatch.setattr(evaluate.naturalness, "open_model", lambda model, clips: model)
-  # Here the mean of the frame, for the features of NIQE need blocks of 96 pixels.
-  monkeypatch.setattr(evaluate.naturalness, "niqe", lambda image, model: image.mean())
-  run_main(model=str(workdir), json=str(json_file), niqe="targets")
-  content = json.loads(json_file.read_text())
-  assert content["about"]["niqe_model"] == "targets"
-  expected = np.mean([np.mean(4 * (clip.high // 4)) for clip in make_clips()])
-  assert content["niqe"] == pytest.approx(expected, rel=1e-4)
-
-
-def raw_net():
-  """Takes binned light, and happens to know the curve of sRGB."""
-  traits = Traits(stride=1, receptive_field=1, input_kind="raw_rgb", streaming=True)
-
-  def step(clip, carry):
-    frames = jnp.int32(clip.shape[1])
-    return linear_to_srgb(clip), frames if carry is None else carry + frames
-
-  network, _ = of_function(step, traits)
-  network.name = "raw_net"
-  return network
-
-
-def test_raw_data_have_rows_of_their_own(tmp_path, raw_folder, monkeypatch, workdir, run_main):
-  monkeypatch.setattr(evaluate.methods, "load", lambda model: raw_net())
-  monkeypatch.setattr(evaluate, "enable_cache", lambda: None)
-  config = {"data": {"name": "dark_clips", "config": "tiny_raw", "dir": str(raw_folder)}}
-  run_main(model=str(workdir), config=config, out=str(tmp_path / "out"), temporal=True)
-  content = json.loads((tmp_path / "out" / "metrics.json").read_text())
-  assert list(content["methods"]) == ["ratio_scale", "auto_gain", "raw_net"]
-  assert content["about"]["kind"] == "raw_rgb"
-  # The network does just what the picture of the light does.
-  for name in ("psnr", "flicker"):
-    assert content[name] == pytest.approx(content["methods"]["ratio_scale"][name], rel=1e-3)
-  told = json.loads((tmp_path / "out" / "brightness.json").read_text())
-  assert set(told) == {"ratio_scale", "auto_gain", "raw_net", "target"}
-  assert [path.name for path in sorted((tmp_path / "out" / "strips").iterdir())] == [
-    f"carphone_{k}.png" for k in range(3)
-  ]
 
 
 def test_bad_flags_are_refused_before_any_work(tmp_path, run_main):

@@ -9,8 +9,8 @@ from llve_jax.export import saved_model, signatures
 from llve_jax.export.probes import at_least, noise, scene
 from llve_jax.zoo.trained import Trained
 from tests.export.conftest import run
-from tests.models.test_model_contract import TINY
-from tests.models.test_model_contract import network as tiny
+from tests.models.tiny_networks import TINY
+from tests.models.tiny_networks import network as tiny
 
 # Of each network its first form, and those with other inputs.
 FORMS = [(name, 0) for name in TINY] + [("sid_unet", 1), ("smid_resunet", 1), ("conv_lstm", 1)]

@@ -118,7 +118,7 @@ MODELS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_networks_of_the_library_take_one_still(tmp_path, name):
-  from tests.models.test_model_contract import TINY
+  from tests.models.tiny_networks import TINY
 
   fields, cfa, size = MODELS[name]
   model = name.partition(" ")[0]
