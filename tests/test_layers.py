@@ -30,6 +30,8 @@ ALLOWED = {
   "plan": {"models", "zoo", "io", "ops"},
   "train": {"models", "losses", "metrics", "data", "score", "job", "io", "ops"},
 }
+# Data, written down.
+TABLES = {"llve_jax/metrics/protocols.py", "tests/test_published.py"}
 HEAVY = {"tensorflow": {"export", "tfds_builders"}, "grain": {"data", "io"}}
 
 
@@ -83,3 +85,9 @@ def test_configs_import_ml_collections_and_their_base_only() -> None:
 
 def test_no_drawer_for_everything() -> None:
   assert not [path for path in ROOT.rglob("util*.py") if ".venv" not in path.parts]
+
+
+def test_a_file_is_read_in_one_sitting() -> None:
+  files = [*sources(), *(ROOT / "tests").rglob("*.py")]
+  lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+  assert {name for name, count in lines.items() if count > 300} == TABLES
