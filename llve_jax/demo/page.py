@@ -34,9 +34,13 @@ _GROWTH = 6.0  # a result is at most about so many times as large as its input
 
 @dataclasses.dataclass
 class Visitors:
-  """Who waits for a file, so that they can give it up."""
+  """Who waits for a file, so that they can give it up, and whose page has which upload.
+
+  Gradio names an upload by what is in it, so equal files of several visitors are one.
+  """
 
   waiting: dict[str, threading.Event] = dataclasses.field(default_factory=dict)
+  uploads: dict[str, str] = dataclasses.field(default_factory=dict)
 
   def come(self, visitor: str) -> threading.Event:
     """A new wish of a visitor."""
@@ -76,9 +80,22 @@ class Desk:
         write_dark(self._sample, "carphone", frames=90, seed=0)
     return str(self._sample)
 
+  def put_down(self, upload: str, request: gr.Request) -> None:
+    """The visitor's page has an upload: it stays, whoever else gives up an equal one."""
+    self._visitors.uploads[str(request.session_hash)] = upload
+
+  def take_back(self, request: gr.Request) -> None:
+    """It has none any more."""
+    self._visitors.uploads.pop(str(request.session_hash), None)
+
   def give_up(self, request: gr.Request) -> None:
-    """The visitor cancels, or has gone."""
+    """The visitor cancels."""
     self._visitors.give_up(str(request.session_hash))
+
+  def leave(self, request: gr.Request) -> None:
+    """The visitor has gone."""
+    self.give_up(request)
+    self.take_back(request)
 
   def enhance(
     self,
@@ -96,7 +113,10 @@ class Desk:
       Status, slider of a picture, players of a video, plots, file to download; and the upload,
       which goes when the visitor cancels.
     """
-    cancelled = self._visitors.come(str(request.session_hash))
+    visitor = str(request.session_hash)
+    cancelled = self._visitors.come(visitor)
+    if upload:
+      self.put_down(upload, request)
     place = self.folder / "jobs" / secrets.token_hex(16)
     options = {"model": model, "strength": None if by_itself else strength}
     options |= {"stabilise": _STEADY[steady], "look": None if look == _BY_ITSELF else look}
@@ -110,16 +130,16 @@ class Desk:
         else:
           yield _result(now) if isinstance(now, Result) else _only(shown.progress(now))
     except CancelledError:
-      self._forget(place, upload)
+      self._forget(place, upload, visitor)
       yield (*_only(shown.status("Cancelled. Your file is removed."))[:-1], None)
     except UserError as error:
       shutil.rmtree(place, ignore_errors=True)
       yield _only(shown.error(str(error)))
     except GeneratorExit:  # the visitor has gone
-      self._forget(place, upload)
+      self._forget(place, upload, visitor)
       raise
     finally:
-      self._visitors.go(str(request.session_hash), cancelled)
+      self._visitors.go(visitor, cancelled)
 
   def _taken(self, upload: str | None, place: Path) -> Path:
     """The upload under a name of our own, in a folder of its own."""
@@ -137,10 +157,13 @@ class Desk:
     os.utime(source)  # from now on it is kept
     return source
 
-  def _forget(self, place: Path, upload: str | None) -> None:
-    """Removes what a visitor gave; the sample is everybody's."""
+  def _forget(self, place: Path, upload: str | None, visitor: str) -> None:
+    """Removes what a visitor gave; the sample is everybody's, and equal files may be of several."""
     shutil.rmtree(place, ignore_errors=True)
+    self._visitors.uploads.pop(visitor, None)
     if upload is None or self.folder not in Path(upload).parents:
+      return
+    if upload in [*self._visitors.uploads.values()]:
       return
     with contextlib.suppress(OSError):
       if not (self._sample.exists() and filecmp.cmp(upload, self._sample, shallow=False)):
@@ -180,6 +203,8 @@ def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr
     shows = [status, slider, players, plots, download, upload]
     quietly: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     by_itself.change(lambda on: gr.update(visible=not on), by_itself, strength, **quietly)
+    upload.upload(desk.put_down, upload, None, **quietly)
+    upload.clear(desk.take_back, None, None, **quietly)
     sample.click(_told(desk.sample), None, upload, **quietly)
     start.click(
       desk.enhance,
@@ -191,7 +216,7 @@ def build(desk: Desk, limits: Limits, models: Sequence[str], default: str) -> gr
       show_progress_on=status,
     )
     cancel.click(desk.give_up, None, None, queue=False, **quietly)
-    page.unload(desk.give_up)
+    page.unload(desk.leave)
   page.max_threads = _THREADS + int(limits.waiting)
   page.queue(max_size=page.max_threads, default_concurrency_limit=4, api_open=False)
   return page

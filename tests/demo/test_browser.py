@@ -188,6 +188,19 @@ def test_a_second_visitor_waits_a_third_gives_up_and_the_first_may_cancel(
   assert "Cancelled" in ended(first)
   assert "Done: 1 picture" in ended(second)
   assert "Cancelled" in third.inner_text("#status")  # and nothing came of it
+  # What equals another's file stays when that one goes.
+  give(first, long)
+  first.locator("#start").click()
+  first.locator("#status", has_text=re.compile("Frame|Reading")).wait_for(timeout=WAIT)
+  give(third, dark_picture)
+  second.locator("#start").click()
+  second.locator("#status", has_text="Waiting: one file comes").wait_for(timeout=WAIT)
+  second.locator("#cancel").click()
+  assert "Cancelled" in ended(second)
+  third.locator("#start").click()
+  third.locator("#status", has_text="Waiting: one file comes").wait_for(timeout=WAIT)
+  first.locator("#cancel").click()
+  assert "Done: 1 picture" in ended(third)
   for page in (first, second, third):
     page.close()
 

@@ -115,9 +115,59 @@ def test_a_visitor_who_gives_up_stops_the_work(dark_video: Path, tmp_path: Path)
   at.give_up(VISITOR)  # nothing to give up
 
 
-def begun(at: page.Desk, upload: Path) -> Iterator[tuple[Any, ...]]:
+def begun(at: page.Desk, upload: Path, visitor: Any = VISITOR) -> Iterator[tuple[Any, ...]]:
   look, steady = "by itself", "by itself"
-  return at.enhance(str(upload), "gamma", True, 1.0, look, steady, request=VISITOR)
+  return at.enhance(str(upload), "gamma", True, 1.0, look, steady, request=visitor)
+
+
+@pytest.mark.parametrize("goes", ["cancels", "leaves"])
+@pytest.mark.parametrize("began", [True, False])
+def test_equal_files_go_with_the_last_who_has_them(
+  goes: str, began: bool, dark_picture: Path, tmp_path: Path
+) -> None:
+  """They are one file, as Gradio keeps uploads."""
+  at, worker = desk(tmp_path)
+  worker.before = 1
+  upload = tmp_path / "upload.png"
+  upload.write_bytes(dark_picture.read_bytes())
+  other: Any = SimpleNamespace(session_hash="another")
+
+  def gives_up(steps: Any, visitor: Any) -> None:
+    next(steps)
+    if goes == "cancels":
+      at.give_up(visitor)
+      assert "Cancelled" in next(steps)[0]
+    else:
+      at.leave(visitor)
+      steps.close()
+
+  at.put_down(str(upload), VISITOR)
+  theirs = begun(at, upload, other) if began else None
+  if theirs:
+    next(theirs)
+  else:
+    at.put_down(str(upload), other)
+  gives_up(begun(at, upload), VISITOR)
+  assert upload.exists()
+  gives_up(theirs or begun(at, upload, other), other)
+  assert not upload.exists()
+  assert not at._visitors.uploads
+  assert not any((tmp_path / "jobs").iterdir())
+
+
+def test_who_took_an_equal_file_back_does_not_keep_it(dark_picture: Path, tmp_path: Path) -> None:
+  at, worker = desk(tmp_path)
+  worker.before = 1
+  upload = tmp_path / "upload.png"
+  upload.write_bytes(dark_picture.read_bytes())
+  other: Any = SimpleNamespace(session_hash="another")
+  at.put_down(str(upload), other)
+  at.take_back(other)
+  steps = begun(at, upload)
+  next(steps)
+  at.give_up(VISITOR)
+  assert "Cancelled" in next(steps)[0]
+  assert not upload.exists()
 
 
 def test_whoever_waits_is_told_and_may_give_up_or_go(dark_picture: Path, tmp_path: Path) -> None:
