@@ -17,7 +17,6 @@ from tests.configurations import CONFIGS, config_of, every_variant
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
-
 # Published or of the paper's layer list, see the tests of each network.
 PARAMETERS = {
   "turntable_gan": 4_397_059,

@@ -57,6 +57,18 @@ class Visitors:
     if event := self.waiting.pop(visitor, None):
       event.set()
 
+  def put_down(self, visitor: str, upload: str) -> None:
+    """A visitor's page has an upload now, and no other."""
+    self.uploads[visitor] = upload
+
+  def take_back(self, visitor: str) -> None:
+    """A visitor's page has none any more."""
+    self.uploads.pop(visitor, None)
+
+  def have(self, upload: str) -> bool:
+    """Whether it is in anybody's page."""
+    return upload in [*self.uploads.values()]
+
 
 class Desk:
   """Takes files, has them done, and shows what became of them.
@@ -82,11 +94,11 @@ class Desk:
 
   def put_down(self, upload: str, request: gr.Request) -> None:
     """The visitor's page has an upload: it stays, whoever else gives up an equal one."""
-    self._visitors.uploads[str(request.session_hash)] = upload
+    self._visitors.put_down(str(request.session_hash), upload)
 
   def take_back(self, request: gr.Request) -> None:
     """It has none any more."""
-    self._visitors.uploads.pop(str(request.session_hash), None)
+    self._visitors.take_back(str(request.session_hash))
 
   def give_up(self, request: gr.Request) -> None:
     """The visitor cancels."""
@@ -116,7 +128,7 @@ class Desk:
     visitor = str(request.session_hash)
     cancelled = self._visitors.come(visitor)
     if upload:
-      self.put_down(upload, request)
+      self._visitors.put_down(visitor, upload)
     place = self.folder / "jobs" / secrets.token_hex(16)
     options = {"model": model, "strength": None if by_itself else strength}
     options |= {"stabilise": _STEADY[steady], "look": None if look == _BY_ITSELF else look}
@@ -160,10 +172,8 @@ class Desk:
   def _forget(self, place: Path, upload: str | None, visitor: str) -> None:
     """Removes what a visitor gave; the sample is everybody's, and equal files may be of several."""
     shutil.rmtree(place, ignore_errors=True)
-    self._visitors.uploads.pop(visitor, None)
-    if upload is None or self.folder not in Path(upload).parents:
-      return
-    if upload in [*self._visitors.uploads.values()]:
+    self._visitors.take_back(visitor)
+    if upload is None or self.folder not in Path(upload).parents or self._visitors.have(upload):
       return
     with contextlib.suppress(OSError):
       if not (self._sample.exists() and filecmp.cmp(upload, self._sample, shallow=False)):

@@ -148,6 +148,31 @@ def test_a_shift_as_large_as_the_limit_at_even_and_odd_sizes(height, width):
     found, top = phase_correlate(big[5:-5, 5:-5], moving, limit=3)
     np.testing.assert_allclose(found, (-right, -down), atol=0.25)  # less for the window
     assert top > 0.7
+  further = translate(big, (3.4, -3.4))  # the limit is of the pixel from which it is refined
+  found, _ = phase_correlate(further[5:-5, 5:-5], big[5:-5, 5:-5], limit=3)
+  np.testing.assert_allclose(found, (3.4, -3.4), atol=0.2)
+
+
+@pytest.mark.parametrize("shape", [(7, 8), (8, 7), (10, 12), (9, 11)])
+def test_phase_correlation_is_the_top_of_the_whole_fourier_series(shape):
+  """Summed over all frequencies on a fine grid, in float64."""
+  rng = np.random.default_rng(5)
+  big = rng.standard_normal((shape[0] + 2, shape[1] + 2)).astype(np.float32)
+  pictures = big[1:-1, 1:-1], big[1:-1, :-2] + 0.3 * big[1:-1, 1:-1]
+  window = np.outer(*(np.hanning(n + 2)[1:-1] for n in shape))
+  first, second = (np.fft.fft2((p - (p * window).sum() / window.sum()) * window) for p in pictures)
+  cross = first * np.conj(second)
+  y, x = np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij")
+  cross *= np.exp(-(x * x + y * y) / (2 * 0.3**2)) / np.sqrt(np.abs(cross) + 1e-30)
+  (right, down), top = phase_correlate(*pictures, bandwidth=0.3)
+
+  def height(dx, dy):
+    return (cross * np.exp(2j * np.pi * (x * dx + y * dy))).sum().real / np.abs(cross).sum()
+
+  steps = np.linspace(-0.3, 0.3, 13)
+  around = {(dx, dy): height(right + dx, down + dy) for dx in steps for dy in steps}
+  assert max(around, key=around.__getitem__) == pytest.approx((0, 0), abs=1e-9)
+  assert top == pytest.approx(height(right, down), abs=1e-4)
 
 
 def test_flat_pictures_have_no_shift_and_sizes_must_agree():

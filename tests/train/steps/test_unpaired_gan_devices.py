@@ -18,7 +18,6 @@ from tests.train.steps.tiny import distance, first_state
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
-
 TINY = models.build("attention_unet", widths=(4,), bottleneck=8, align_corners=False, deviation=0.3)
 JUDGES = {name: models.build_critic("patch_gan", layers=2, features=4) for name in DOTS}
 # Adam would make of a rounding in a small gradient a step of full length.
